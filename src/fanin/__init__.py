@@ -1,0 +1,1 @@
+"""fanin: will a signal survive this network?"""

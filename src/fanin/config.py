@@ -1,0 +1,188 @@
+"""The configuration: its schema, its checks, and what a wrong value is answered with.
+
+Hydra checks names and types while it composes; `check` adds the ranges; `build` makes the
+objects that the groups name. Whatever a user gets wrong becomes a SettingError, one line that
+names the setting, the value and what would work.
+"""
+
+import difflib
+import logging
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.utils import get_class, instantiate
+from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
+
+PROJECT = Path(__file__).resolve().parents[2]
+"""Where run.py, conf/, experiments/ and outputs/ are."""
+
+GROUPS = ("init", "activation", "data", "loss", "device")
+DTYPES = ("float32", "float64", "bfloat16", "float16")
+DEVICES = ("auto", "cpu", "cuda", "mps")
+LEAST = {
+    "depth": 0,
+    "hidden_size": 1,
+    "batch_size": 1,
+    "replicas": 1,
+    "seed": 0,
+    "timing.warmup": 0,
+    "timing.repeats": 1,
+}
+MOST_SEED = 2**32 - 1  # torch's generator on the CPU reads 32 bits of a seed
+
+
+@dataclass
+class Timing:
+    warmup: int = MISSING
+    repeats: int = MISSING
+
+
+@dataclass
+class Tracking:
+    uri: str = MISSING
+    experiment: str | None = None
+    parent: str | None = None
+
+
+@dataclass
+class Config:
+    """The values of a run, typed; the groups are checked when their objects are built."""
+
+    init: Any = MISSING
+    activation: Any = MISSING
+    data: Any = MISSING
+    loss: Any = MISSING
+    device: Any = MISSING
+    depth: int = MISSING
+    hidden_size: int = MISSING
+    batch_size: int = MISSING
+    replicas: int = MISSING
+    seed: int = MISSING
+    dtype: str = MISSING
+    timing: Timing = MISSING
+    tracking: Tracking = MISSING
+
+
+_TRACEBACK_WANTED = os.environ.get("HYDRA_FULL_ERROR") == "1"
+logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # it logs what we answer
+
+
+class SettingError(Exception):
+    """Something that the user can put right. Its text is one line."""
+
+
+def register() -> None:
+    """Tell Hydra of the schema, the project's folder and the files in experiments/."""
+    OmegaConf.register_new_resolver("project", lambda: str(PROJECT), replace=True)
+    store = ConfigStore.instance()
+    store.store(name="schema", node=Config)
+    for path in sorted((PROJECT / "experiments").rglob("*.yaml")):
+        name = path.relative_to(PROJECT / "experiments").with_suffix("")
+        store.store(
+            group="/".join(["experiment", *name.parent.parts]),
+            name=name.name,
+            node=OmegaConf.load(path),
+            package="_global_",
+        )
+
+
+def check(config: DictConfig) -> None:
+    """The values that have a range or a list. Raises SettingError."""
+    known = [field.name for field in fields(Config)]
+    for name in config:
+        if name not in known:
+            raise SettingError(f"{name}: no such setting{_nearest(str(name), known)}")
+    for setting, least in LEAST.items():
+        value = OmegaConf.select(config, setting)
+        if value < least:
+            raise SettingError(f"{setting}={value}: use a whole number, {least} or more")
+    if config.seed + config.replicas - 1 > MOST_SEED:
+        raise SettingError(f"seed={config.seed}: use a number under 2^32, the replicas' included")
+    if config.dtype not in DTYPES:
+        raise SettingError(f"dtype={config.dtype}: use one of {', '.join(DTYPES)}")
+    if config.device.name not in DEVICES:
+        raise SettingError(f"device.name={config.device.name}: use one of {', '.join(DEVICES)}")
+
+
+def build(config: DictConfig, group: str) -> Any:
+    """The object that a group's node describes. Raises SettingError.
+
+    Where it is a dataclass, its field types are the schema of the group's values.
+    """
+    node = config[group]
+    try:
+        target = get_class(node._target_)
+        values = {name: node[name] for name in node if name != "_target_"}
+        if is_dataclass(target):
+            values = OmegaConf.merge(OmegaConf.structured(target), values)
+        return instantiate({"_target_": node._target_, **values})
+    except (HydraException, OmegaConfBaseException, ValueError, TypeError, ImportError) as error:
+        text = explain(error)
+        raise SettingError(text if text.startswith(group) else f"{group}.{text}") from error
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """End the process with one line and status 1 where the user got something wrong."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves its exceptions to us
+    try:
+        yield
+    except (SettingError, HydraException, OmegaConfBaseException, ValueError) as error:
+        # The one ValueError that is Hydra's answer to a user: for activation=null, say.
+        ours = not isinstance(error, ValueError) or str(error).startswith("Config group override")
+        if _TRACEBACK_WANTED or not ours:
+            raise
+        sys.exit(f"fanin: {explain(error)}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def explain(error: Exception) -> str:
+    """One line for what Hydra, OmegaConf or our own classes refuse: the setting first."""
+    if isinstance(error, SettingError):
+        return str(error)
+    if isinstance(error, OverrideParseException):
+        return f"{error.override}: not a setting that can be read; write NAME=VALUE"
+    cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
+    if isinstance(error, MissingConfigException) and error.options:
+        group, _, option = str(error.missing_cfg_file).rpartition("/")
+        return f"{group}={option}: no such option{_nearest(option, error.options)}"
+    if isinstance(cause, (ConfigKeyError, ConfigAttributeError)) and cause.full_key:
+        siblings = [str(key) for key in cause.parent_node or () if key not in ("_target_", "hydra")]
+        key = str(cause.key)
+        return f"{cause.full_key}: no such setting{_nearest(key, siblings)}"
+    if isinstance(cause, MissingMandatoryValue):
+        return f"{cause.full_key} is missing: give it a value"
+    if isinstance(cause, OmegaConfBaseException) and cause.full_key:
+        wrong = re.search(r"Value '(.*)' of type .* could not be converted to (\w+)", str(cause))
+        if wrong:
+            value, wanted = wrong.groups()
+            return f"{cause.full_key}={value}: use {_KINDS.get(wanted, wanted)}"
+        return f"{cause.full_key}: {str(cause).splitlines()[0]}"
+    ambiguous = re.match(r"Ambiguous value for argument '(.*)'", str(error))
+    if ambiguous:
+        return f"{ambiguous[1]}: several values are a sweep; add -m"
+    return " ".join(str(cause).split())
+
+
+_KINDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
+
+
+def _nearest(wrong: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(wrong, known, n=1)
+    suggestion = f"; did you mean {near[0]}?" if near else ""
+    return f"{suggestion} ({', '.join(known)})" if known else suggestion

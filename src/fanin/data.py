@@ -1,0 +1,158 @@
+"""Data: one batch of inputs and targets, the same for every replica and every job.
+
+`load(batch_size)` gives inputs (batch, features) in float32 or float64 and targets, (batch,)
+or (batch, outputs); a ValueError names the setting that is wrong. The seed is the data's own,
+and NumPy's generator draws, so that no seed can make inputs repeat a network's weights.
+"""
+
+import csv
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Batch = tuple[Tensor, Tensor]
+
+
+class Data(ABC):
+    @abstractmethod
+    def load(self, batch_size: int) -> Batch:
+        """Inputs (batch_size, features) and their targets."""
+
+
+@dataclass(frozen=True)
+class Gaussian(Data):
+    """Inputs and targets from N(0, 1), independent of each other."""
+
+    features: int = 100
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.features < 1:
+            raise ValueError(f"features={self.features}: use a whole number, 1 or more")
+        _check_seed(self.seed)
+
+    def load(self, batch_size: int) -> Batch:
+        generator = np.random.default_rng(self.seed)
+        inputs = generator.standard_normal((batch_size, self.features), dtype=np.float32)
+        targets = generator.standard_normal(batch_size, dtype=np.float32)
+        return torch.from_numpy(inputs), torch.from_numpy(targets)
+
+
+@dataclass(frozen=True)
+class Digits(Data):
+    """Real 8 x 8 images of handwritten digits, 1,797 of them, and the digit, 0 to 9.
+
+    The pixels are standardised together, to mean 0 and std 1 over the whole set, which keeps
+    an image an image. From scikit-learn, which ships them.
+    """
+
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check_seed(self.seed)
+
+    def load(self, batch_size: int) -> Batch:
+        from sklearn.datasets import load_digits
+
+        images, digits = load_digits(return_X_y=True)
+        images = (images - images.mean()) / images.std()
+        return _draw(images, digits, batch_size, self.seed)
+
+
+@dataclass(frozen=True)
+class File(Data):
+    """A table of your own.
+
+    path: a .npz file with arrays x (rows, features) and y (rows,) or (rows, outputs); or a
+    .csv file of numbers, a row a sample, the target in the last column, with or without a
+    header line. Relative paths start at the directory that the command is typed in.
+    """
+
+    path: str
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check_seed(self.seed)
+
+    def load(self, batch_size: int) -> Batch:
+        path = Path(self.path).expanduser()
+        if not path.is_file():
+            raise ValueError(f"path={self.path}: there is no such file")
+        return _draw(*_read(path, path.stat().st_mtime_ns), batch_size, self.seed)
+
+
+@lru_cache(maxsize=1)
+def _read(path: Path, modified: int) -> tuple[np.ndarray, np.ndarray]:
+    """The file's inputs and targets, kept for the next job of a sweep; `modified` keys that."""
+    readers = {".npz": _read_npz, ".csv": _read_csv}
+    if path.suffix not in readers:
+        raise ValueError(f"path={path}: use a .npz or a .csv file")
+    x, y = readers[path.suffix](path)
+    if x.ndim != 2 or y.ndim not in (1, 2) or len(x) != len(y) or 0 in x.shape + y.shape:
+        raise ValueError(
+            f"path={path}: x is {x.shape} and y is {y.shape}; "
+            "use (rows, features) and (rows,) or (rows, outputs)"
+        )
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise ValueError(f"path={path}: it holds nan or inf; use finite numbers")
+    return x, y
+
+
+def _read_npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        with np.load(path) as arrays:
+            x, y = arrays["x"], arrays["y"]
+    except KeyError as error:
+        raise ValueError(f"path={path}: it must hold arrays named x and y") from error
+    except Exception as error:
+        raise ValueError(f"path={path}: it is not a readable .npz file ({error})") from error
+    if x.dtype.kind not in "iufb" or y.dtype.kind not in "iufb":
+        raise ValueError(f"path={path}: x is {x.dtype} and y is {y.dtype}; use numbers")
+    return x.astype(np.float64), y if y.dtype.kind == "i" else y.astype(np.float64)
+
+
+def _read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            lines = [(n, row) for n, row in enumerate(csv.reader(file), start=1) if row]
+    except UnicodeDecodeError as error:
+        raise ValueError(f"path={path}: it is not a text file in UTF-8") from error
+    if lines and not any(_is_number(cell) for cell in lines[0][1]):
+        del lines[0]  # a header
+    columns = len(lines[0][1]) if lines else 0
+    for number, row in lines:
+        for cell in row:
+            if not _is_number(cell):
+                raise ValueError(f"path={path}: line {number} has {cell!r}; use numbers")
+        if len(row) != columns:
+            raise ValueError(f"path={path}: line {number} has {len(row)} columns, not {columns}")
+    if columns < 2:
+        raise ValueError(f"path={path}: use at least one line of two columns, the target last")
+    table = np.array([row for _, row in lines], dtype=np.float64)
+    return table[:, :-1], table[:, -1]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _draw(x: np.ndarray, y: np.ndarray, batch_size: int, seed: int) -> Batch:
+    """A batch of rows, none twice."""
+    if batch_size > len(x):
+        raise ValueError(f"batch_size={batch_size}: the data has {len(x)} rows; use that or fewer")
+    rows = np.random.default_rng(seed).permutation(len(x))[:batch_size]
+    return torch.from_numpy(x[rows]), torch.from_numpy(y[rows])
+
+
+def _check_seed(seed: int) -> None:
+    if seed < 0:
+        raise ValueError(f"seed={seed}: use a whole number, 0 or more")

@@ -1,0 +1,152 @@
+"""Init schemes: how weights and biases are drawn, and the variance that gives.
+
+A scheme draws stacks of layers, weights (layers, fan_in, fan_out) and biases
+(layers, 1, fan_out), from a generator on the CPU in float32. `variance(fan_in, fan_out)`
+is the variance of one weight, all that mean-field theory needs to know of a scheme.
+
+A new scheme of a known class is a YAML file in conf/init; of a new class, also a subclass.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Init(ABC):
+    """`bias_std`: the std of the biases, drawn from a normal distribution; 0 for none."""
+
+    bias_std: float = 0.0
+
+    def __post_init__(self) -> None:
+        _at_least_zero(bias_std=self.bias_std)
+
+    @abstractmethod
+    def variance(self, fan_in: int, fan_out: int) -> float:
+        """The variance of one weight of a layer with these fans."""
+
+    @abstractmethod
+    def weights(self, layers: int, fan_in: int, fan_out: int, generator: Generator) -> Tensor:
+        """Weights, (layers, fan_in, fan_out)."""
+
+    def biases(self, layers: int, fan_in: int, fan_out: int, generator: Generator) -> Tensor:
+        """Biases, (layers, 1, fan_out). With a std of 0 nothing is drawn."""
+        if self.bias_std == 0:
+            return torch.zeros(layers, 1, fan_out)
+        return self.bias_std * torch.randn(layers, 1, fan_out, generator=generator)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Normal(Init):
+    """w ~ N(0, std^2), whatever the layer's size."""
+
+    std: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _at_least_zero(std=self.std)
+
+    def variance(self, fan_in: int, fan_out: int) -> float:
+        return self.std**2
+
+    def weights(self, layers: int, fan_in: int, fan_out: int, generator: Generator) -> Tensor:
+        return self.std * torch.randn(layers, fan_in, fan_out, generator=generator)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VarianceScaling(Init):
+    """Var(w) = scale / fan, with the fan and the distribution that are named.
+
+    mode: fan_in, fan_out or fan_avg, which is (fan_in + fan_out) / 2.
+    distribution: normal, uniform, or truncated_normal (cut at two standard deviations of the
+    normal it is cut from, which is widened so that the variance stays as stated).
+    bias_std: None draws the biases as the weights are drawn, which is nn.Linear's rule.
+
+    LeCun et al. 1998, Glorot and Bengio 2010 and He et al. 2015 are parameters of it.
+    """
+
+    bias_std: float | None = 0.0  # type: ignore[assignment]
+    scale: float = 1.0
+    mode: str = "fan_in"
+    distribution: str = "normal"
+
+    def __post_init__(self) -> None:
+        _at_least_zero(scale=self.scale, bias_std=self.bias_std or 0.0)
+        _one_of(mode=self.mode, choices=("fan_in", "fan_out", "fan_avg"))
+        _one_of(distribution=self.distribution, choices=tuple(_UNIT_VARIANCE))
+
+    def variance(self, fan_in: int, fan_out: int) -> float:
+        fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
+        return self.scale / fan[self.mode]
+
+    def weights(self, layers: int, fan_in: int, fan_out: int, generator: Generator) -> Tensor:
+        std = math.sqrt(self.variance(fan_in, fan_out))
+        return std * _UNIT_VARIANCE[self.distribution]((layers, fan_in, fan_out), generator)
+
+    def biases(self, layers: int, fan_in: int, fan_out: int, generator: Generator) -> Tensor:
+        if self.bias_std is not None:
+            return super().biases(layers, fan_in, fan_out, generator)
+        std = math.sqrt(self.variance(fan_in, fan_out))
+        return std * _UNIT_VARIANCE[self.distribution]((layers, 1, fan_out), generator)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Orthogonal(Init):
+    """w = sqrt(scale) Q, Q with orthonormal columns, or rows where fan_out is the larger.
+
+    Q is uniform over such matrices: the Q of a normal matrix's QR, with R's diagonal made
+    positive (Mezzadri 2007, section 5). Saxe et al. 2013.
+    """
+
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _at_least_zero(scale=self.scale)
+
+    def variance(self, fan_in: int, fan_out: int) -> float:
+        return self.scale / max(fan_in, fan_out)
+
+    def weights(self, layers: int, fan_in: int, fan_out: int, generator: Generator) -> Tensor:
+        tall = torch.randn(layers, max(fan_in, fan_out), min(fan_in, fan_out), generator=generator)
+        q, r = torch.linalg.qr(tall)
+        q *= r.diagonal(dim1=-2, dim2=-1).sign().unsqueeze(-2)
+        return math.sqrt(self.scale) * (q if fan_in >= fan_out else q.mT)
+
+
+def _normal(shape: tuple[int, ...], generator: Generator) -> Tensor:
+    return torch.randn(shape, generator=generator)
+
+
+def _uniform(shape: tuple[int, ...], generator: Generator) -> Tensor:
+    return math.sqrt(3) * (2 * torch.rand(shape, generator=generator) - 1)
+
+
+def _truncated_normal(shape: tuple[int, ...], generator: Generator) -> Tensor:
+    """By inverting the distribution function between -2 and 2."""
+    inside = math.erf(2 / math.sqrt(2))
+    z = math.sqrt(2) * (inside * (2 * torch.rand(shape, generator=generator) - 1)).erfinv()
+    density = math.exp(-2) / math.sqrt(2 * math.pi)
+    return z / math.sqrt(1 - 4 * density / inside)
+
+
+_UNIT_VARIANCE = {
+    "normal": _normal,
+    "uniform": _uniform,
+    "truncated_normal": _truncated_normal,
+}
+
+
+def _at_least_zero(**settings: float) -> None:
+    for name, value in settings.items():
+        if not 0 <= value < math.inf:
+            raise ValueError(f"{name}={value:g}: use a finite number, 0 or more")
+
+
+def _one_of(*, choices: tuple[str, ...], **setting: str) -> None:
+    for name, value in setting.items():
+        if value not in choices:
+            raise ValueError(f"{name}={value}: use one of {', '.join(choices)}")

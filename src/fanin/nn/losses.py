@@ -1,0 +1,83 @@
+"""Losses: each value beside its gradient with respect to the network's output.
+
+    out (replicas, batch, outputs)   forward -> (replicas,)   backward -> out's shape
+
+Every replica has its own loss, the mean over the batch. Targets are shared by all replicas.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+class Loss(ABC):
+    @abstractmethod
+    def prepare(self, targets: Tensor, dtype: torch.dtype) -> Tensor:
+        """The targets as this loss wants them; a ValueError where it cannot use them."""
+
+    @abstractmethod
+    def outputs(self, targets: Tensor) -> int:
+        """The number of output units that prepared targets call for."""
+
+    @abstractmethod
+    def forward(self, out: Tensor, targets: Tensor) -> Tensor:
+        """The loss of each replica, of shape (replicas,)."""
+
+    @abstractmethod
+    def backward(self, out: Tensor, targets: Tensor) -> Tensor:
+        """dL/d(out), of out's shape."""
+
+
+@dataclass(frozen=True)
+class MSE(Loss):
+    """Mean squared error, over the batch and, where there are several, the outputs.
+
+    Targets are (batch,) for a single output, whose dimension, the last and only it, is then
+    dropped before the difference, or (batch, outputs).
+    """
+
+    def prepare(self, targets: Tensor, dtype: torch.dtype) -> Tensor:
+        return targets.to(dtype)
+
+    def outputs(self, targets: Tensor) -> int:
+        return 1 if targets.ndim == 1 else targets.shape[1]
+
+    def forward(self, out: Tensor, targets: Tensor) -> Tensor:
+        return _difference(out, targets).square().flatten(1).mean(1)
+
+    def backward(self, out: Tensor, targets: Tensor) -> Tensor:
+        return (2 * _difference(out, targets) / targets.numel()).reshape(out.shape)
+
+
+def _difference(out: Tensor, targets: Tensor) -> Tensor:
+    return (out.squeeze(-1) if targets.ndim == 1 else out) - targets
+
+
+@dataclass(frozen=True)
+class CrossEntropy(Loss):
+    """-log softmax(out)[target], meaned over the batch. Targets are class numbers, (batch,)."""
+
+    def prepare(self, targets: Tensor, dtype: torch.dtype) -> Tensor:
+        classes = targets.long()
+        if targets.ndim != 1 or (classes != targets).any() or (classes < 0).any():
+            raise ValueError("cross_entropy needs class numbers (0, 1, 2, ...) as targets")
+        return classes
+
+    def outputs(self, targets: Tensor) -> int:
+        return int(targets.max()) + 1
+
+    def forward(self, out: Tensor, targets: Tensor) -> Tensor:
+        shifted = out - out.amax(-1, keepdim=True)
+        log_softmax = shifted - shifted.exp().sum(-1, keepdim=True).log()
+        return -torch.where(_is_target(out, targets), log_softmax, 0).sum(-1).mean(-1)
+
+    def backward(self, out: Tensor, targets: Tensor) -> Tensor:
+        softmax = (out - out.amax(-1, keepdim=True)).exp()
+        softmax /= softmax.sum(-1, keepdim=True)
+        return (softmax - _is_target(out, targets).to(out.dtype)) / len(targets)
+
+
+def _is_target(out: Tensor, targets: Tensor) -> Tensor:
+    return targets[:, None] == torch.arange(out.shape[-1], device=out.device)

@@ -1,0 +1,89 @@
+"""The network: one pass forward, one pass back, every quantity in a stack of its own.
+
+z, a, delta   (depth, replicas, batch, width)   pre-activation, activation, dL/dz
+out           (replicas, batch, outputs)        the linear output layer
+loss          (replicas,)
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from fanin.nn.activations import Activation
+from fanin.nn.linear import bias_gradient, input_gradient, linear, weight_gradient
+from fanin.nn.losses import Loss
+from fanin.nn.parameters import Parameters
+
+
+class Network:
+    """A stack of dense layers with room for one pass, which each pass fills anew.
+
+    `inputs` is (batch, inputs) and `targets` is what `loss` prepared, both shared by all
+    replicas; they, `parameters` and thus the stacks have one dtype and one device.
+
+    Each half of a pass calls `after_layer` once after each layer, the output layer included,
+    so that whoever drives it may look at a clock.
+    """
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        activation: Activation,
+        loss: Loss,
+        inputs: Tensor,
+        targets: Tensor,
+    ) -> None:
+        self.parameters = parameters
+        self.gradients = parameters.empty_like()
+        self.activation = activation
+        self.loss_function = loss
+        self.inputs = inputs
+        self.targets = targets
+
+        depth, replicas, _, width = parameters.biases.shape
+        stack = inputs.new_empty(depth, replicas, len(inputs), width)
+        self.z, self.a, self.delta = stack, torch.empty_like(stack), torch.empty_like(stack)
+        self.out = inputs.new_empty(replicas, len(inputs), parameters.last.shape[-1])
+        self.loss = inputs.new_empty(replicas)
+
+    @property
+    def depth(self) -> int:
+        return len(self.z)
+
+    def run(self) -> "Network":
+        """One pass forward and one back."""
+        self.forward()
+        self.backward()
+        return self
+
+    def forward(self, after_layer: Callable[[], None] = lambda: None) -> None:
+        """Layers 1 to depth, then the output layer and the loss."""
+        *hidden, (w_last, b_last) = self.parameters.layers()
+        x = self.inputs
+        for (w, b), z, a in zip(hidden, self.z, self.a, strict=True):
+            linear(x, w, b, out=z)
+            a[:] = self.activation.forward(z)
+            x = a
+            after_layer()
+        linear(x, w_last, b_last, out=self.out)
+        self.loss = self.loss_function.forward(self.out, self.targets)
+        after_layer()
+
+    def backward(self, after_layer: Callable[[], None] = lambda: None) -> None:
+        """The output layer, then layers depth to 1: the chain rule from the loss back."""
+        layer_inputs = [self.inputs, *self.a]
+        weights = [w for w, _ in self.parameters.layers()]
+        gradients = self.gradients.layers()
+
+        grad = self.loss_function.backward(self.out, self.targets)
+        for layer in reversed(range(self.depth + 1)):
+            if layer < self.depth:
+                z, a, delta = self.z[layer], self.a[layer], self.delta[layer]
+                input_gradient(grad, weights[layer + 1], out=delta)
+                delta *= self.activation.derivative(z, a)
+                grad = delta
+            w_grad, b_grad = gradients[layer]
+            weight_gradient(layer_inputs[layer], grad, out=w_grad)
+            bias_gradient(grad, out=b_grad)
+            after_layer()

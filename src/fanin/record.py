@@ -1,0 +1,67 @@
+"""What is written down of a run: its params, its name, its tags, its files."""
+
+import csv
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from fanin.config import GROUPS, PROJECT
+from fanin.signal.profile import Profile
+from fanin.tracking.provenance import provenance
+from fanin.tracking.store import without_password
+
+
+def params(config: DictConfig, choices: Mapping[str, str]) -> dict[str, str]:
+    """The names chosen and every value, flat: `init`, `init.scale`, `depth`, `timing.repeats`."""
+    chosen = {group: choices[group] for group in GROUPS}
+    return chosen | {name: str(value) for name, value in _leaves(_resolved(config))}
+
+
+def run_name(params: Mapping[str, str]) -> str:
+    """Such as `kaiming relu 50x100`."""
+    return "{init} {activation} {depth}x{hidden_size}".format_map(params)
+
+
+def tags(overrides: Sequence[str]) -> dict[str, str]:
+    """What holds for a run and for a sweep alike."""
+    return provenance(PROJECT / "run.py") | {
+        "torch.version": torch.__version__,
+        "overrides": " ".join(o for o in overrides if not o.startswith("tracking.parent=")),
+    }
+
+
+def config_hash(config: DictConfig) -> str:
+    """Equal for equal runs: of all values but where they are tracked."""
+    values = {name: value for name, value in _resolved(config).items() if name != "tracking"}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def write(folder: Path, config: DictConfig, profile: Profile) -> list[Path]:
+    """Write config.yaml, resolved, and profile.csv, a row a layer; their paths."""
+    settings, layers = folder / "config.yaml", folder / "profile.csv"
+    settings.write_text(OmegaConf.to_yaml(OmegaConf.create(_resolved(config))))
+    with layers.open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["layer", *profile.curves])
+        writer.writeheader()
+        writer.writerows(profile.rows())
+    return [settings, layers]
+
+
+def _resolved(config: DictConfig) -> dict:
+    """The configuration as plain values, fit to be shown to others."""
+    values = OmegaConf.to_container(config, resolve=True)
+    values["tracking"]["uri"] = without_password(values["tracking"]["uri"])
+    del values["tracking"]["parent"]
+    return values
+
+
+def _leaves(values: Mapping, prefix: str = ""):
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{name}.")
+        elif name != "_target_":
+            yield prefix + name, value

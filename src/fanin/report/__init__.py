@@ -1,0 +1,1 @@
+"""Second floor: what the user sees of profiles. Figures and tables."""

@@ -1,0 +1,1 @@
+"""First floor: what a pass tells. Statistics, timing, profile, verdict."""

@@ -1,0 +1,136 @@
+"""The profile: everything that one run tells, as curves over the layers and as numbers.
+
+A curve has a value a layer, 1 to depth. With several replicas it is their median, and two
+companions, `_low` and `_high`, are their 16th and 84th percentile: where the middle two
+thirds of the seeds lie. A replica that is no longer finite counts as larger than any other.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from fanin.nn.network import Network
+from fanin.signal import statistics
+from fanin.signal.timing import Times
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Profile:
+    """`curves`: name -> (depth,), nan where there is no finite value. `numbers`: all finite."""
+
+    depth: int
+    curves: dict[str, Array]
+    numbers: dict[str, float]
+
+    def points(self) -> Iterator[tuple[str, int, float]]:
+        """(name, layer, value) of every finite value, layer by layer of each curve."""
+        for name, values in self.curves.items():
+            for layer, value in enumerate(values.tolist(), start=1):
+                if math.isfinite(value):
+                    yield name, layer, value
+
+    def rows(self) -> list[dict[str, float | int | None]]:
+        """One row a layer, with None where there is no finite value."""
+        return [
+            {"layer": layer + 1}
+            | {
+                name: float(values[layer]) if math.isfinite(values[layer]) else None
+                for name, values in self.curves.items()
+            }
+            for layer in range(self.depth)
+        ]
+
+    def ends(self, curve: str) -> tuple[float, float]:
+        """The first and the last finite value of a curve; nan where it has none."""
+        finite = self.curves[curve][np.isfinite(self.curves[curve])]
+        return (float(finite[0]), float(finite[-1])) if len(finite) else (math.nan, math.nan)
+
+
+def measure(network: Network, times: Times) -> Profile:
+    """Read everything off a network that holds a pass, and off the clock."""
+    z, a, delta, gradients = network.z, network.a, network.delta, network.gradients
+    weight_gradients = [statistics.norm(stack) for stack in (gradients.first, gradients.hidden)]
+    measured = {
+        "preactivation/mean": statistics.mean(z),
+        "preactivation/std": statistics.std(z),
+        "activation/mean": statistics.mean(a),
+        "activation/std": statistics.std(a),
+        "activation/dead_fraction": statistics.dead_fraction(network.activation, z, a),
+        "activation/correlation": statistics.correlation(a),
+        "gradient/preactivation_norm": statistics.norm(delta),
+        "gradient/weight_norm": torch.cat(weight_gradients),
+        "gradient/bias_norm": statistics.norm(gradients.biases),
+    }
+    seeds = {name: values.numpy() for name, values in measured.items()}
+
+    forward_finite = np.isfinite(seeds["preactivation/std"] + seeds["activation/std"])
+    seeds["activation/dead_fraction"][~forward_finite] = math.nan  # phi' of nan means nothing
+    backward_finite = np.isfinite(
+        seeds["gradient/preactivation_norm"]
+        + seeds["gradient/weight_norm"]
+        + seeds["gradient/bias_norm"]
+    )
+    loss = network.loss_function.forward(network.out.cpu().double(), network.targets.cpu())
+    numbers = {
+        "summary/loss": float(_percentile(loss.numpy(), 50)),
+        "summary/std_growth": _growth(seeds["activation/std"]),
+        "summary/gradient_growth": _growth(seeds["gradient/preactivation_norm"][::-1]),
+        "summary/first_nonfinite_layer": _first_nonfinite_layer(forward_finite, backward_finite),
+        "summary/forward_ms": times.forward_total,
+        "summary/backward_ms": times.backward_total,
+    }
+    curves = dict(_with_companions(seeds))
+    curves |= {"time/forward_ms": times.forward, "time/backward_ms": times.backward}
+    return Profile(
+        depth=network.depth,
+        curves={name: np.where(np.isfinite(c), c, math.nan) for name, c in curves.items()},
+        numbers={name: value for name, value in numbers.items() if math.isfinite(value)},
+    )
+
+
+def _with_companions(seeds: dict[str, Array]) -> Iterator[tuple[str, Array]]:
+    for name, values in seeds.items():
+        yield name, _percentile(values, 50)
+        if values.shape[1] > 1:
+            yield f"{name}_low", _percentile(values, 16)
+            yield f"{name}_high", _percentile(values, 84)
+
+
+def _percentile(values: Array, percent: float) -> Array:
+    """Percentile along the last axis, interpolated; values that are not finite rank last."""
+    ranked = np.sort(np.where(np.isfinite(values), values, math.inf), axis=-1)
+    below, weight = divmod(percent / 100 * (values.shape[-1] - 1), 1)
+    low = ranked[..., int(below)]
+    if weight == 0:
+        return low
+    return low + weight * (ranked[..., int(below) + 1] - low)
+
+
+def _growth(seeds: Array) -> float:
+    """Factor a layer along axis 0, between the first and the last value that is not 0.
+
+    The median over the replicas; nan where none has two such values.
+    """
+    factors = []
+    for curve in seeds.T:
+        (layers,) = np.nonzero(np.isfinite(curve) & (curve > 0))
+        if len(layers) > 1:
+            first, last = layers[0], layers[-1]
+            log_ratio = math.log(curve[last]) - math.log(curve[first])
+            factors.append(math.exp(log_ratio / (last - first)))
+    return float(np.median(factors)) if factors else math.nan
+
+
+def _first_nonfinite_layer(forward: Array, backward: Array) -> float:
+    """The layer at which a pass, 1 to depth and back to 1, first meets a value that is not finite.
+
+    In whichever replica meets one first; nan where none does.
+    """
+    finite = np.concatenate([forward, backward[::-1]]).all(axis=1)
+    layers = [*range(1, len(forward) + 1), *range(len(forward), 0, -1)]
+    return next((float(n) for n, ok in zip(layers, finite, strict=True) if not ok), math.nan)

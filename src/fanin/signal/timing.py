@@ -1,0 +1,74 @@
+"""The clock: how long a pass takes, layer by layer and whole.
+
+The clock wraps the passes from outside, so no time contains a statistic. A device that runs
+ahead of its host is asked for events on its own timeline instead of being stopped at each
+layer, which would slow down what is measured.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+
+from fanin.nn.network import Network
+
+Array = np.ndarray
+Pass = Callable[[Callable[[], None]], None]
+
+
+@dataclass(frozen=True)
+class Times:
+    """Medians over the timed passes, in milliseconds.
+
+    `forward` and `backward` hold a value a hidden layer, from layer 1; the totals also hold
+    the output layer and the loss.
+    """
+
+    forward: Array
+    backward: Array
+    forward_total: float
+    backward_total: float
+
+
+def time_passes(network: Network, *, warmup: int, repeats: int) -> Times:
+    """Run `warmup` passes, then `repeats` timed ones; the network then holds the last pass."""
+    device = network.inputs.device
+    laps = _host_laps if device.type == "cpu" else _device_laps
+    for _ in range(warmup):
+        network.run()
+    passes = [
+        (laps(network.forward, device), laps(network.backward, device)) for _ in range(repeats)
+    ]
+    forward, backward = (np.array(laps) for laps in zip(*passes, strict=True))
+    return Times(
+        forward=np.median(forward[:, :-1], axis=0),
+        backward=np.median(backward[:, :0:-1], axis=0),
+        forward_total=float(np.median(forward.sum(axis=1))),
+        backward_total=float(np.median(backward.sum(axis=1))),
+    )
+
+
+def _host_laps(half: Pass, device: torch.device) -> list[float]:
+    """Milliseconds of each layer, by the host's clock."""
+    ticks = [time.perf_counter()]
+    half(lambda: ticks.append(time.perf_counter()))
+    return [1e3 * (after - before) for before, after in pairwise(ticks)]
+
+
+def _device_laps(half: Pass, device: torch.device) -> list[float]:
+    """Milliseconds of each layer, by events on the device's own timeline."""
+    backend = getattr(torch, device.type)
+    events: list[torch.Event] = []
+
+    def tick() -> None:
+        events.append(backend.Event(enable_timing=True))
+        events[-1].record()
+
+    backend.synchronize()
+    tick()
+    half(tick)
+    backend.synchronize()
+    return [before.elapsed_time(after) for before, after in pairwise(events)]

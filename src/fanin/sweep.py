@@ -1,0 +1,132 @@
+"""A sweep's life, from the parsed overrides to the last result.
+
+Every job is composed and checked before the parent run is opened, so that what a user got
+wrong leaves nothing behind. Then the parent is opened, the jobs are launched through whichever
+launcher is chosen, each told of its parent by an override, and the parent is closed whatever
+happened. Hydra finds this class through hydra_plugins.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+from fanin.config import SettingError
+
+Job = Sequence[str]
+"""A job: its overrides, such as ["init=xavier", "depth=50"]."""
+
+
+class JobsFailed(Exception):
+    """Some jobs raised; the others have ended well."""
+
+
+class Sweep(Sweeper):
+    """`params` is what an experiment file sweeps, such as {"depth": "10,50"}."""
+
+    def __init__(self, params: dict[str, Any] | None) -> None:
+        self.params = params or {}
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        from hydra.core.plugins import Plugins  # it imports the plugins, this one among them
+
+        self.config: DictConfig = config
+        self.hydra_context: HydraContext = hydra_context
+        self.launcher: Launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> None:
+        jobs = self._jobs(arguments)
+        # Only now, because torch and mlflow take seconds to import.
+        from fanin import record
+        from fanin.pipeline import open_store
+        from fanin.report.progress import progress, status
+        from fanin.report.summary import Outcome, say_where, screen, show
+
+        with status(f"checking {len(jobs)} jobs ..."):
+            self._check(jobs)
+            choices = self.config.hydra.runtime.choices
+            store = open_store(self.config, choices)
+
+        folder = Path(self.config.hydra.sweep.dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(self.config, folder / "multirun.yaml")
+        console = screen()
+        name = " ".join(arguments) or choices["experiment"] or "sweep of one"
+        try:
+            with store.run(name, record.tags(arguments)) as parent:
+                with progress("jobs", len(jobs), lambda: _finished(folder)):
+                    children = [[*job, f"tracking.parent={parent.id}"] for job in jobs]
+                    returns = self.launcher.launch(children, initial_job_idx=0)
+                failures = _failures(jobs, returns)
+                outcomes = [r._return_value for r in returns if r.status == JobStatus.COMPLETED]
+                if outcomes:
+                    show(outcomes, _varying(jobs, outcomes), console)
+                if failures:
+                    raise JobsFailed(f"{len(failures)} of {len(jobs)} jobs failed")
+        except JobsFailed as error:
+            print(*failures, f"fanin: {error}", sep="\n", file=sys.stderr)
+            sys.exit(1)
+        finally:
+            say_where(name, self.config.tracking.uri, console)
+
+    def _jobs(self, arguments: list[str]) -> list[Job]:
+        """The jobs of the line that was typed, on top of the experiment file's own sweep."""
+        for name, value in self.params.items():
+            if not isinstance(value, str | int | float):
+                raise SettingError(
+                    f"hydra.sweeper.params.{name}={value}: write a sweep as one text, {name}: 1,2,3"
+                )
+        swept = [f"{name}={value}" for name, value in self.params.items()]
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        overrides = parser.parse_overrides([*swept, *arguments])
+        for override in overrides:
+            if override.is_sweep_override() and override.key_or_group == "experiment":
+                raise SettingError(
+                    f"{override.input_line}: each has a sweep of its own; run them one at a time"
+                )
+        (jobs,) = BasicSweeper.split_arguments(overrides, max_batch_size=None)
+        return jobs
+
+    def _check(self, jobs: list[Job]) -> None:
+        from fanin.pipeline import prepare
+
+        for job in jobs:
+            config = self.hydra_context.config_loader.load_sweep_config(self.config, list(job))
+            choices = config.hydra.runtime.choices
+            prepare(OmegaConf.masked_copy(config, [k for k in config if k != "hydra"]), choices)
+
+
+def _finished(folder: Path) -> int:
+    """How many jobs have written their profile: the same question under any launcher."""
+    return sum(1 for _ in folder.rglob("profile.csv"))
+
+
+def _failures(jobs: list[Job], returns: Sequence[JobReturn]) -> list[str]:
+    """One line for each job that raised."""
+    return [
+        f"job {number} ({' '.join(job)}): {type(error).__name__}: {' '.join(str(error).split())}"
+        for number, (job, result) in enumerate(zip(jobs, returns, strict=True))
+        if result.status == JobStatus.FAILED
+        for error in [result._return_value]
+    ]
+
+
+def _varying(jobs: list[Job], outcomes: Sequence[Any]) -> list[str]:
+    """The settings in which the jobs differ, or the main ones where they do not."""
+    names = [override.partition("=")[0].lstrip("+") for override in jobs[0]]
+    varying = [
+        name for name in names if len({outcome.params.get(name) for outcome in outcomes}) > 1
+    ]
+    return varying or ["init", "activation", "depth"]

@@ -1,0 +1,35 @@
+"""Where a run comes from: who started it, from which file, at which version of the code."""
+
+import getpass
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from mlflow.utils.mlflow_tags import (
+    MLFLOW_GIT_COMMIT,
+    MLFLOW_SOURCE_NAME,
+    MLFLOW_SOURCE_TYPE,
+    MLFLOW_USER,
+)
+
+
+@cache
+def provenance(script: Path) -> dict[str, str]:
+    """MLflow's own tags for it, and `git.dirty`; without git's where it has no checkout."""
+    tags = {MLFLOW_SOURCE_NAME: str(script), MLFLOW_SOURCE_TYPE: "LOCAL"}
+    try:
+        tags[MLFLOW_USER] = getpass.getuser()
+    except (OSError, KeyError):  # a container's user may have no name
+        pass
+    try:
+        tags[MLFLOW_GIT_COMMIT] = _git(script.parent, "rev-parse", "HEAD").strip()
+        dirty = _git(script.parent, "status", "--porcelain") != ""
+        tags["git.dirty"] = str(dirty).lower()
+    except (OSError, subprocess.CalledProcessError):
+        pass
+    return tags
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout

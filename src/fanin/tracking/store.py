@@ -1,0 +1,126 @@
+"""A tracking store, and the life of a run in it.
+
+A run costs the store a handful of calls: it is created with its tags, its params and metrics
+go in batches, its files follow, and it is closed with a true status whatever happened.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+# MLflow reads these when it is imported. Nothing is sent or fetched but what a run holds, and a
+# server that does not answer is given up on in seconds, not in MLflow's four minutes.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+
+from urllib.parse import urlsplit
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+logging.getLogger("mlflow").setLevel(logging.WARNING)  # or a fresh database announces itself
+logging.getLogger("alembic").setLevel(logging.WARNING)
+
+_METRICS_A_CALL = 1000  # MLflow's limit
+
+
+class StoreError(Exception):
+    """The store cannot be opened. Its text is one line that says why."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """One experiment of a tracking store."""
+
+    client: MlflowClient
+    experiment_id: str
+
+    @contextmanager
+    def run(self, name: str, tags: Mapping[str, str], parent: str | None = None) -> Iterator["Run"]:
+        """A run that is FINISHED at the end of the block, KILLED or FAILED if it raises."""
+        if parent is not None:
+            tags = {**tags, MLFLOW_PARENT_RUN_ID: parent}
+        created = self.client.create_run(self.experiment_id, tags=dict(tags), run_name=name)
+        run = Run(self.client, created.info.run_id, name)
+        status = "KILLED"
+        try:
+            yield run
+            status = "FINISHED"
+        except Exception:
+            status = "FAILED"
+            raise
+        finally:
+            self.client.set_terminated(run.id, status)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is open."""
+
+    client: MlflowClient
+    id: str
+    name: str
+
+    def log(
+        self,
+        *,
+        params: Mapping[str, object],
+        metrics: Iterable[tuple[str, int, float]],
+        tags: Mapping[str, str],
+    ) -> None:
+        """Params, (name, step, value) metrics and tags, in as few calls as the store allows."""
+        now = time.time_ns() // 1_000_000
+        points = [Metric(name, value, now, step) for name, step, value in metrics]
+        self.client.log_batch(
+            self.id,
+            metrics=points[:_METRICS_A_CALL],
+            params=[Param(name, str(value)) for name, value in params.items()],
+            tags=[RunTag(name, value) for name, value in tags.items()],
+        )
+        for start in range(_METRICS_A_CALL, len(points), _METRICS_A_CALL):
+            self.client.log_batch(self.id, metrics=points[start : start + _METRICS_A_CALL])
+
+    def attach(self, path: Path) -> None:
+        """Keep a file with the run."""
+        self.client.log_artifact(self.id, str(path))
+
+
+def connect(uri: str, experiment: str, artifacts: Path) -> Store:
+    """Open a store and the experiment, made if it is not there yet. Raises StoreError.
+
+    A database gets its artifacts under `artifacts`; a server decides for itself where to.
+    """
+    try:
+        client = MlflowClient(tracking_uri=uri)
+        found = client.get_experiment_by_name(experiment)
+        if found is None:
+            location = None if uri.startswith(("http", "databricks")) else artifacts.as_uri()
+            return Store(client, _create(client, experiment, location))
+    except Exception as error:  # whatever driver, network or file system is behind the address
+        raise StoreError(" ".join(str(error).split())) from error
+    if found.lifecycle_stage != "active":
+        raise StoreError(f"its experiment {experiment} is deleted; restore it or name another")
+    return Store(client, found.experiment_id)
+
+
+def without_password(uri: str) -> str:
+    """The address as it may be shown and stored."""
+    password = urlsplit(uri).password
+    return uri.replace(f":{password}@", ":***@") if password else uri
+
+
+def _create(client: MlflowClient, experiment: str, location: str | None) -> str:
+    try:
+        return client.create_experiment(experiment, artifact_location=location)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    # Another process was faster.
+    return client.get_experiment_by_name(experiment).experiment_id

@@ -1,0 +1,23 @@
+"""Where Hydra looks for sweepers, and finds ours: `hydra/sweeper=fanin`, the default."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+
+from fanin.sweep import Sweep
+
+
+class FaninSweeper(Sweep):
+    """Hydra takes only classes that are defined under hydra_plugins."""
+
+
+@dataclass
+class FaninSweeperConfig:
+    _target_: str = "hydra_plugins.fanin_sweeper.FaninSweeper"
+    params: dict[str, Any] | None = None
+
+
+ConfigStore.instance().store(
+    group="hydra/sweeper", name="fanin", node=FaninSweeperConfig, provider="fanin"
+)
