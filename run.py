@@ -1,5 +1,7 @@
 """The door: Hydra composes the configuration, the pipeline runs it. See `--help`."""
 
+from contextlib import nullcontext
+
 import hydra
 from omegaconf import DictConfig
 
@@ -10,9 +12,11 @@ config.register()
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
 def main(settings: DictConfig) -> object:
-    from fanin.pipeline import run  # torch and mlflow, which --help does not wait for
+    with config.one_line_errors() if config.is_alone() else nullcontext():
+        config.check(settings)
+        from fanin.pipeline import run  # torch and mlflow, which no wrong value waits for
 
-    return run(settings)
+        return run(settings)
 
 
 if __name__ == "__main__":

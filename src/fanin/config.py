@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.types import RunMode
 from hydra.utils import get_class, instantiate
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import (
@@ -103,9 +105,9 @@ def register() -> None:
 def check(config: DictConfig) -> None:
     """The values that have a range or a list. Raises SettingError."""
     known = [field.name for field in fields(Config)]
-    for name in config:
+    for name in map(str, config):
         if name not in known:
-            raise SettingError(f"{name}: no such setting{_nearest(str(name), known)}")
+            raise SettingError(f"{name}: no such setting{_nearest(name, known)}")
     for setting, least in LEAST.items():
         value = OmegaConf.select(config, setting)
         if value < least:
@@ -126,13 +128,19 @@ def build(config: DictConfig, group: str) -> Any:
     node = config[group]
     try:
         target = get_class(node._target_)
-        values = {name: node[name] for name in node if name != "_target_"}
+        values: Any = OmegaConf.masked_copy(node, [name for name in node if name != "_target_"])
         if is_dataclass(target):
             values = OmegaConf.merge(OmegaConf.structured(target), values)
         return instantiate({"_target_": node._target_, **values})
     except (HydraException, OmegaConfBaseException, ValueError, TypeError, ImportError) as error:
         text = explain(error)
-        raise SettingError(text if text.startswith(group) else f"{group}.{text}") from error
+        named = text.startswith(f"{group}.")
+        raise SettingError(text if named else f"{group}.{text}") from error
+
+
+def is_alone() -> bool:
+    """Whether the job at hand is a single run, and no part of a sweep."""
+    return bool(HydraConfig.get().mode != RunMode.MULTIRUN)
 
 
 @contextmanager
@@ -141,44 +149,55 @@ def one_line_errors() -> Iterator[None]:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves its exceptions to us
     try:
         yield
-    except (SettingError, HydraException, OmegaConfBaseException, ValueError) as error:
-        # The one ValueError that is Hydra's answer to a user: for activation=null, say.
-        ours = not isinstance(error, ValueError) or str(error).startswith("Config group override")
-        if _TRACEBACK_WANTED or not ours:
+    except Exception as error:
+        if _TRACEBACK_WANTED or not _is_answer(error):
             raise
         sys.exit(f"fanin: {explain(error)}")
     except KeyboardInterrupt:
         sys.exit(130)
 
 
+def _is_answer(error: Exception) -> bool:
+    """Whether it tells the user of a mistake, and not us of one."""
+    if isinstance(error, (SettingError, HydraException, OmegaConfBaseException)):
+        return True
+    # What Hydra says to activation=null.
+    return isinstance(error, ValueError) and str(error).startswith("Config group override")
+
+
 def explain(error: Exception) -> str:
     """One line for what Hydra, OmegaConf or our own classes refuse: the setting first."""
-    if isinstance(error, SettingError):
-        return str(error)
+    cause = error.__cause__
     if isinstance(error, OverrideParseException):
         return f"{error.override}: not a setting that can be read; write NAME=VALUE"
-    cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
     if isinstance(error, MissingConfigException) and error.options:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         return f"{group}={option}: no such option{_nearest(option, error.options)}"
-    if isinstance(cause, (ConfigKeyError, ConfigAttributeError)) and cause.full_key:
-        siblings = [str(key) for key in cause.parent_node or () if key not in ("_target_", "hydra")]
-        key = str(cause.key)
-        return f"{cause.full_key}: no such setting{_nearest(key, siblings)}"
-    if isinstance(cause, MissingMandatoryValue):
-        return f"{cause.full_key} is missing: give it a value"
-    if isinstance(cause, OmegaConfBaseException) and cause.full_key:
-        wrong = re.search(r"Value '(.*)' of type .* could not be converted to (\w+)", str(cause))
-        if wrong:
-            value, wanted = wrong.groups()
-            return f"{cause.full_key}={value}: use {_KINDS.get(wanted, wanted)}"
-        return f"{cause.full_key}: {str(cause).splitlines()[0]}"
-    ambiguous = re.match(r"Ambiguous value for argument '(.*)'", str(error))
-    if ambiguous:
-        return f"{ambiguous[1]}: several values are a sweep; add -m"
-    return " ".join(str(cause).split())
+    if isinstance(error, HydraException) and isinstance(cause, Exception):
+        return explain(cause)
+    if isinstance(error, OmegaConfBaseException) and error.full_key:
+        return f"{error.full_key}{_refusal(error)}"
+    if _is_answer(error) and isinstance(error, ValueError):
+        return f"a group takes the name of an option, as in activation=relu ({', '.join(GROUPS)})"
+    return _AMBIGUOUS.sub(r"\1: several values are a sweep; add -m", " ".join(str(error).split()))
 
 
+def _refusal(error: OmegaConfBaseException) -> str:
+    """What to say behind the name of the setting."""
+    if isinstance(error, (ConfigKeyError, ConfigAttributeError)):
+        siblings = [str(key) for key in error.parent_node or ()]
+        known = [key for key in siblings if key not in ("_target_", "hydra")]
+        return f": no such setting{_nearest(str(error.key), known)}"
+    if isinstance(error, MissingMandatoryValue):
+        return " is missing: give it a value"
+    wrong = re.search(r"Value '(.*)' of type .* could not be converted to (\w+)", str(error))
+    if wrong:
+        value, wanted = wrong.groups()
+        return f"={value}: use {_KINDS.get(wanted, wanted)}"
+    return f": {str(error).splitlines()[0]}"
+
+
+_AMBIGUOUS = re.compile(r"Ambiguous value for argument '(.*?)' .*")
 _KINDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
 
 

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import torch
 from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from omegaconf import DictConfig
 from torch import Tensor
 
 from fanin import record
-from fanin.config import PROJECT, SettingError, build, check, one_line_errors
+from fanin.config import PROJECT, SettingError, build, is_alone
 from fanin.data import Batch, Data
 from fanin.nn.activations import Activation
 from fanin.nn.init import Init
@@ -45,15 +44,13 @@ class Parts:
 
 def run(config: DictConfig) -> Outcome:
     """One job: prepared, computed, measured, tracked. Alone, it also says what it found."""
-    if HydraConfig.get().mode == RunMode.MULTIRUN:
+    if not is_alone():
         return _tracked(config)
-    with one_line_errors():
-        with status("building, running, measuring ..."):
-            outcome = _tracked(config)
-        console = screen()
-        name = record.run_name(outcome.params)
-        show([outcome], ["init", "activation", "depth", "hidden_size"], console)
-        say_where(name, config.tracking.uri, console)
+    with status("building, running, measuring ..."):
+        outcome = _tracked(config)
+    console = screen()
+    show([outcome], ["init", "activation", "depth", "hidden_size"], console)
+    say_where(record.run_name(outcome.params), config.tracking.uri, console)
     return outcome
 
 
@@ -94,8 +91,7 @@ def open_store(config: DictConfig, choices: Mapping[str, str | None]) -> Store:
 
 
 def prepare(config: DictConfig, choices: Mapping[str, str]) -> Parts:
-    """Check every setting and make what the groups name. Raises SettingError."""
-    check(config)
+    """Make what the groups name of settings that are in range. Raises SettingError."""
     device = find_device(config.device.name)
     if device.type == "mps" and config.dtype == "float64":
         raise SettingError("dtype=float64: device=mps has none; use float32 or device=cpu")
@@ -105,7 +101,8 @@ def prepare(config: DictConfig, choices: Mapping[str, str]) -> Parts:
     try:
         targets = parts["loss"].prepare(targets, dtype)
     except ValueError as error:
-        raise SettingError(f"loss={choices['loss']}: {error}; data={choices['data']} has others")
+        wrong = f"loss={choices['loss']}: {error}, which data={choices['data']} has not"
+        raise SettingError(wrong) from error
     return Parts(
         **parts,
         inputs=inputs.to(device, dtype),

@@ -3,8 +3,9 @@
 import csv
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -51,15 +52,15 @@ def write(folder: Path, config: DictConfig, profile: Profile) -> list[Path]:
     return [settings, layers]
 
 
-def _resolved(config: DictConfig) -> dict:
+def _resolved(config: DictConfig) -> dict[str, Any]:
     """The configuration as plain values, fit to be shown to others."""
-    values = OmegaConf.to_container(config, resolve=True)
-    values["tracking"]["uri"] = without_password(values["tracking"]["uri"])
-    del values["tracking"]["parent"]
-    return values
+    values = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
+    tracking = values["tracking"]
+    del tracking["parent"]
+    return {**values, "tracking": {**tracking, "uri": without_password(tracking["uri"])}}
 
 
-def _leaves(values: Mapping, prefix: str = ""):
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
     for name, value in values.items():
         if isinstance(value, dict):
             yield from _leaves(value, f"{prefix}{name}.")

@@ -17,15 +17,16 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
-from fanin.config import SettingError
+from fanin.config import SettingError, check
+from fanin.report.progress import progress, status
 
-Job = Sequence[str]
+Job = list[str]
 """A job: its overrides, such as ["init=xavier", "depth=50"]."""
 
 
-class JobsFailed(Exception):
+class JobsFailedError(Exception):
     """Some jobs raised; the others have ended well."""
 
 
@@ -48,14 +49,15 @@ class Sweep(Sweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         jobs = self._jobs(arguments)
-        # Only now, because torch and mlflow take seconds to import.
-        from fanin import record
-        from fanin.pipeline import open_store
-        from fanin.report.progress import progress, status
-        from fanin.report.summary import Outcome, say_where, screen, show
-
         with status(f"checking {len(jobs)} jobs ..."):
-            self._check(jobs)
+            composed = [self._compose(job) for job in jobs]
+            # Only now, because torch and mlflow take seconds to import.
+            from fanin import record
+            from fanin.pipeline import open_store, prepare
+            from fanin.report.summary import say_where, screen, show
+
+            for config, choices in composed:
+                prepare(config, choices)
             choices = self.config.hydra.runtime.choices
             store = open_store(self.config, choices)
 
@@ -74,8 +76,8 @@ class Sweep(Sweeper):
                 if outcomes:
                     show(outcomes, _varying(jobs, outcomes), console)
                 if failures:
-                    raise JobsFailed(f"{len(failures)} of {len(jobs)} jobs failed")
-        except JobsFailed as error:
+                    raise JobsFailedError(f"{len(failures)} of {len(jobs)} jobs failed")
+        except JobsFailedError as error:
             print(*failures, f"fanin: {error}", sep="\n", file=sys.stderr)
             sys.exit(1)
         finally:
@@ -96,16 +98,15 @@ class Sweep(Sweeper):
                 raise SettingError(
                     f"{override.input_line}: each has a sweep of its own; run them one at a time"
                 )
-        (jobs,) = BasicSweeper.split_arguments(overrides, max_batch_size=None)
-        return jobs
+        return BasicSweeper.split_arguments(overrides, max_batch_size=None)[0]
 
-    def _check(self, jobs: list[Job]) -> None:
-        from fanin.pipeline import prepare
-
-        for job in jobs:
-            config = self.hydra_context.config_loader.load_sweep_config(self.config, list(job))
-            choices = config.hydra.runtime.choices
-            prepare(OmegaConf.masked_copy(config, [k for k in config if k != "hydra"]), choices)
+    def _compose(self, job: Job) -> tuple[DictConfig, DictConfig]:
+        """The job's configuration, checked as far as Hydra and ranges go, and its choices."""
+        config = self.hydra_context.config_loader.load_sweep_config(self.config, job)
+        with open_dict(config):
+            hydra = config.pop("hydra")
+        check(config)
+        return config, hydra.runtime.choices
 
 
 def _finished(folder: Path) -> int:

@@ -114,7 +114,8 @@ class Orthogonal(Init):
         tall = torch.randn(layers, max(fan_in, fan_out), min(fan_in, fan_out), generator=generator)
         q, r = torch.linalg.qr(tall)
         q *= r.diagonal(dim1=-2, dim2=-1).sign().unsqueeze(-2)
-        return math.sqrt(self.scale) * (q if fan_in >= fan_out else q.mT)
+        oriented: Tensor = q if fan_in >= fan_out else q.mT
+        return math.sqrt(self.scale) * oriented
 
 
 def _normal(shape: tuple[int, ...], generator: Generator) -> Tensor:

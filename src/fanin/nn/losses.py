@@ -62,7 +62,7 @@ class CrossEntropy(Loss):
     def prepare(self, targets: Tensor, dtype: torch.dtype) -> Tensor:
         classes = targets.long()
         if targets.ndim != 1 or (classes != targets).any() or (classes < 0).any():
-            raise ValueError("cross_entropy needs class numbers (0, 1, 2, ...) as targets")
+            raise ValueError("needs class numbers (0, 1, 2, ...) as targets")
         return classes
 
     def outputs(self, targets: Tensor) -> int:

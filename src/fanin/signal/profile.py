@@ -105,10 +105,13 @@ def _percentile(values: Array, percent: float) -> Array:
     """Percentile along the last axis, interpolated; values that are not finite rank last."""
     ranked = np.sort(np.where(np.isfinite(values), values, math.inf), axis=-1)
     below, weight = divmod(percent / 100 * (values.shape[-1] - 1), 1)
-    low = ranked[..., int(below)]
+    low: Array = ranked[..., int(below)]
     if weight == 0:
         return low
-    return low + weight * (ranked[..., int(below) + 1] - low)
+    high: Array = ranked[..., int(below) + 1]
+    with np.errstate(invalid="ignore"):  # inf - inf
+        result: Array = low + weight * (high - low)
+    return result
 
 
 def _growth(seeds: Array) -> float:
@@ -131,6 +134,6 @@ def _first_nonfinite_layer(forward: Array, backward: Array) -> float:
 
     In whichever replica meets one first; nan where none does.
     """
-    finite = np.concatenate([forward, backward[::-1]]).all(axis=1)
     layers = [*range(1, len(forward) + 1), *range(len(forward), 0, -1)]
-    return next((float(n) for n, ok in zip(layers, finite, strict=True) if not ok), math.nan)
+    finite = [*forward, *backward[::-1]]
+    return next((float(n) for n, ok in zip(layers, finite, strict=True) if not ok.all()), math.nan)

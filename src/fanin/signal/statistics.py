@@ -94,7 +94,7 @@ def correlation(a: Tensor) -> Tensor:
 def _by_layers(statistic: Callable[..., Tensor], *stacks: Tensor) -> Tensor:
     """Apply a statistic to a few layers at a time, so that its temporaries stay small."""
     layers = max(1, _CHUNK // max(1, stacks[0][:1].numel()))
-    chunks = zip(*(stack.split(layers) for stack in stacks), strict=True)
+    chunks = zip(*(torch.split(stack, layers) for stack in stacks), strict=True)
     return torch.cat([statistic(*chunk) for chunk in chunks]).cpu().double()
 
 

@@ -2,6 +2,7 @@
 
 import getpass
 import subprocess
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -17,16 +18,12 @@ from mlflow.utils.mlflow_tags import (
 def provenance(script: Path) -> dict[str, str]:
     """MLflow's own tags for it, and `git.dirty`; without git's where it has no checkout."""
     tags = {MLFLOW_SOURCE_NAME: str(script), MLFLOW_SOURCE_TYPE: "LOCAL"}
-    try:
+    with suppress(OSError, KeyError):  # a container's user may have no name
         tags[MLFLOW_USER] = getpass.getuser()
-    except (OSError, KeyError):  # a container's user may have no name
-        pass
-    try:
+    with suppress(OSError, subprocess.CalledProcessError):
         tags[MLFLOW_GIT_COMMIT] = _git(script.parent, "rev-parse", "HEAD").strip()
         dirty = _git(script.parent, "status", "--porcelain") != ""
         tags["git.dirty"] = str(dirty).lower()
-    except (OSError, subprocess.CalledProcessError):
-        pass
     return tags
 
 

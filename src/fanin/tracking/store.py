@@ -95,19 +95,27 @@ class Run:
 def connect(uri: str, experiment: str, artifacts: Path) -> Store:
     """Open a store and the experiment, made if it is not there yet. Raises StoreError.
 
-    A database gets its artifacts under `artifacts`; a server decides for itself where to.
+    A server decides for itself where artifacts go, a database file has them beside it, and any
+    other database has them under `artifacts`.
     """
     try:
         client = MlflowClient(tracking_uri=uri)
         found = client.get_experiment_by_name(experiment)
         if found is None:
-            location = None if uri.startswith(("http", "databricks")) else artifacts.as_uri()
-            return Store(client, _create(client, experiment, location))
+            return Store(client, _create(client, experiment, _location(uri, artifacts)))
     except Exception as error:  # whatever driver, network or file system is behind the address
         raise StoreError(" ".join(str(error).split())) from error
     if found.lifecycle_stage != "active":
         raise StoreError(f"its experiment {experiment} is deleted; restore it or name another")
     return Store(client, found.experiment_id)
+
+
+def _location(uri: str, artifacts: Path) -> str | None:
+    if uri.startswith(("http", "databricks")):
+        return None
+    database = uri.removeprefix("sqlite:///")
+    beside = Path(database).resolve().parent / "artifacts"
+    return (artifacts if database == uri else beside).as_uri()
 
 
 def without_password(uri: str) -> str:
@@ -119,8 +127,8 @@ def without_password(uri: str) -> str:
 def _create(client: MlflowClient, experiment: str, location: str | None) -> str:
     try:
         return client.create_experiment(experiment, artifact_location=location)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+    except MlflowException:
+        found = client.get_experiment_by_name(experiment)  # another process was faster
+        if found is None:
             raise
-    # Another process was faster.
-    return client.get_experiment_by_name(experiment).experiment_id
+        return found.experiment_id
