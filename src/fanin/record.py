@@ -31,8 +31,14 @@ def tags(overrides: Sequence[str]) -> dict[str, str]:
     """What holds for a run and for a sweep alike."""
     return provenance(PROJECT / "run.py") | {
         "torch.version": torch.__version__,
-        "overrides": " ".join(o for o in overrides if not o.startswith("tracking.parent=")),
+        "overrides": typed(overrides),
     }
+
+
+def typed(overrides: Sequence[str]) -> str:
+    """The overrides as the user typed them, fit to be shown to others."""
+    ours = "tracking.parent="  # a sweep's own word to its jobs
+    return without_password(" ".join(o for o in overrides if not o.startswith(ours)))
 
 
 def config_hash(config: DictConfig) -> str:

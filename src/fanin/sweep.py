@@ -65,7 +65,7 @@ class Sweep(Sweeper):
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self.config, folder / "multirun.yaml")
         console = screen()
-        name = " ".join(arguments) or choices["experiment"] or "sweep of one"
+        name = record.typed(arguments) or choices["experiment"] or "sweep of one"
         try:
             with store.run(name, record.tags(arguments)) as parent:
                 with progress("jobs", len(jobs), lambda: _finished(folder)):

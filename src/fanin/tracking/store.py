@@ -6,6 +6,7 @@ go in batches, its files follow, and it is closed with a true status whatever ha
 
 import logging
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,8 +18,6 @@ from pathlib import Path
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-
-from urllib.parse import urlsplit
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
@@ -118,10 +117,9 @@ def _location(uri: str, artifacts: Path) -> str | None:
     return (artifacts if database == uri else beside).as_uri()
 
 
-def without_password(uri: str) -> str:
-    """The address as it may be shown and stored."""
-    password = urlsplit(uri).password
-    return uri.replace(f":{password}@", ":***@") if password else uri
+def without_password(text: str) -> str:
+    """An address, or a text with one in it, as it may be shown and stored."""
+    return re.sub(r"(://[^/:@\s]*):[^/@\s]*@", r"\1:***@", text)
 
 
 def _create(client: MlflowClient, experiment: str, location: str | None) -> str:

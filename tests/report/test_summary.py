@@ -1,0 +1,65 @@
+"""The final table, as text."""
+
+import io
+import math
+
+import numpy as np
+from rich.console import Console
+
+from fanin.report.progress import progress
+from fanin.report.summary import Outcome, say_where, show
+from fanin.signal.profile import Profile
+
+
+def outcome(init: str, std: list[float], verdict: str) -> Outcome:
+    curve = np.array(std)
+    profile = Profile(
+        depth=len(std),
+        curves={"activation/std": curve, "gradient/preactivation_norm": curve[::-1]},
+        numbers={
+            "summary/std_growth": 0.70710678,
+            "summary/forward_ms": 1.5,
+            "summary/backward_ms": 12.0,
+        },
+    )
+    return Outcome({"init": init, "depth": str(len(std))}, profile, verdict)
+
+
+def printed(show_it) -> list[str]:
+    text = io.StringIO()
+    show_it(Console(file=text, width=120))
+    return text.getvalue().splitlines()
+
+
+def test_a_row_a_job_with_the_first_and_the_last_finite_value():
+    outcomes = [
+        outcome("kaiming", [0.8, 0.5], "healthy"),
+        outcome("normal", [10, 1e36, math.nan], "exploding"),
+    ]
+    lines = printed(lambda console: show(outcomes, ["init", "depth"], console))
+    kaiming, normal = (line.split() for line in lines[-2:])
+    assert kaiming == ["kaiming", "2", "0.8", "0.5", "0.707", "0.5", "0.8", "-", "1.5", "12"] + [
+        "healthy"
+    ]
+    assert normal[2:4] == ["10", "1e+36"]
+    assert normal[-1] == "exploding"
+
+
+def test_small_numbers_are_written_short():
+    lines = printed(lambda c: show([outcome("xavier", [1, 2.98e-8], "vanishing")], ["init"], c))
+    assert lines[-1].split()[2] == "2.98e-8"
+
+
+def test_where_to_look(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    local = printed(lambda c: say_where("a run", f"sqlite:///{tmp_path}/outputs/mlflow.db", c))
+    assert "    mlflow ui --backend-store-uri sqlite:///outputs/mlflow.db" in local
+    server = printed(lambda c: say_where("a run", "http://host:5000", c))
+    assert "    http://host:5000" in server
+
+
+def test_the_bar_ends_at_what_was_done(capsys):
+    done = 0
+    with progress("jobs", 3, lambda: done):
+        done = 3
+    assert "3/3" in capsys.readouterr().err

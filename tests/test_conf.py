@@ -1,0 +1,88 @@
+"""Every option of every group composes, and makes what it names."""
+
+import re
+
+import pytest
+import torch
+from conftest import PROJECT, options
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
+
+from fanin import config as configuration
+from fanin import record
+from fanin.pipeline import Parts, make_network, prepare
+
+CASES = [(group, option) for group in configuration.GROUPS for option in options(group)]
+
+
+@pytest.fixture
+def composed(monkeypatch):
+    """Compose as run.py does: overrides -> (config, choices)."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    configuration.register()
+
+    def make(*overrides: str):
+        with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
+            config = compose("config", list(overrides), return_hydra_config=True)
+        HydraConfig.instance().set_config(config)
+        choices = config.hydra.runtime.choices
+        return OmegaConf.masked_copy(config, [k for k in config if k != "hydra"]), choices
+
+    return make
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("1,2,0.5\n3,4,1.5\n")
+    return path
+
+
+@pytest.mark.parametrize(("group", "option"), CASES)
+def test_every_option_makes_a_network_that_runs(composed, table, group, option):
+    if group == "device" and option in ("cuda", "mps") and not getattr(torch, option).is_available():
+        pytest.skip(f"no {option} here")
+    extra = {"file": [f"data.path={table}"], "cross_entropy": ["data=digits"]}.get(option, [])
+    config, choices = composed(f"{group}={option}", "depth=2", "batch_size=2", *extra)
+    configuration.check(config)
+    parts: Parts = prepare(config, choices)
+    network = make_network(config, parts).run()
+    assert network.loss.isfinite().all()
+
+
+@pytest.mark.parametrize(("group", "option"), CASES)
+def test_every_option_opens_by_saying_what_it_is(group, option):
+    first = (PROJECT / "conf" / group / f"{option}.yaml").read_text().splitlines()[0]
+    assert re.match(r"# .{10,}", first)
+
+
+@pytest.mark.parametrize("option", options("init"))
+def test_every_init_has_a_bias_std(composed, option):
+    config, _ = composed(f"init={option}")
+    assert config.init.bias_std == (None if option == "torch_default" else 0)
+
+
+def test_defaults_are_the_chapters(composed):
+    config, choices = composed()
+    assert (config.batch_size, config.data.features, config.hidden_size) == (200, 100, 100)
+    assert (choices.init, choices.activation, config.depth) == ("kaiming", "relu", 10)
+    assert (choices.device, config.init.bias_std) == ("auto", 0)
+    assert prepare(config, choices).inputs.shape == (200, 100)
+
+
+def test_equal_runs_have_equal_hashes_wherever_they_are_tracked(composed):
+    def hash_of(*overrides: str) -> str:
+        return record.config_hash(composed(*overrides)[0])
+
+    assert hash_of("tracking.experiment=here") == hash_of("tracking.experiment=there")
+    assert hash_of("seed=1") != hash_of("seed=2")
+    assert hash_of("activation=gelu") != hash_of("activation=silu")
+
+
+def test_no_password_reaches_the_record(composed, tmp_path):
+    config, choices = composed("tracking.uri=postgresql://me:secret@host/db")
+    assert record.params(config, choices)["tracking.uri"] == "postgresql://me:***@host/db"
+    assert "secret" not in OmegaConf.to_yaml(OmegaConf.create(record._resolved(config)))
+    typed = ["tracking.parent=abc", "depth=1", "tracking.uri=http://me:secret@host"]
+    assert record.tags(typed)["overrides"] == "depth=1 tracking.uri=http://me:***@host"

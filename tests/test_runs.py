@@ -1,0 +1,201 @@
+"""Runs and sweeps beyond the main job, each through run.py and a real store."""
+
+import signal
+import subprocess
+import time
+
+import pytest
+from conftest import PROJECT, Workplace
+
+
+def test_a_single_run_has_no_parent_and_says_what_it_found(workplace):
+    done = workplace.run("depth=3")
+    (run,) = workplace.runs()
+    assert run.info.status == "FINISHED"
+    assert "mlflow.parentRunId" not in run.data.tags
+    assert "kaiming  relu        3" in done.stdout
+
+
+def test_all_nan_and_all_zero(workplace):
+    workplace.run("-m", "init=normal,small", "activation=identity", "depth=50")
+    _, normal, small = workplace.runs()
+
+    assert normal.data.tags["verdict"] == "exploding"
+    first = int(normal.data.metrics["summary/first_nonfinite_layer"])
+    for name in ("preactivation/std", "activation/std", "activation/dead_fraction"):
+        assert sorted(workplace.curve(normal, name)) == list(range(1, first))
+    assert workplace.curve(normal, "gradient/preactivation_norm") == {}
+    assert "summary/loss" not in normal.data.metrics
+
+    assert small.data.tags["verdict"] == "vanishing"
+    assert "summary/first_nonfinite_layer" not in small.data.metrics
+    std = workplace.curve(small, "activation/std")
+    assert sorted(std) == list(range(1, 51))
+    last = max(layer for layer, value in std.items() if value > 0)
+    assert 40 < last < 50
+    assert sorted(workplace.curve(small, "activation/correlation"))[-1] <= last
+
+
+def test_a_continuous_setting_can_be_swept(workplace):
+    workplace.run("-m", "init.scale=1.5,2,2.5", "depth=4", "hidden_size=8")
+    scales = [run.data.params["init.scale"] for run in workplace.runs()[1:]]
+    assert scales == ["1.5", "2", "2.5"]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16"])
+def test_every_dtype_runs(workplace, dtype):
+    workplace.run(f"dtype={dtype}", "depth=3", "hidden_size=8")
+    (run,) = workplace.runs()
+    assert run.data.tags["verdict"] == "healthy"
+
+
+def test_edges_of_shape(workplace):
+    workplace.run("-m", "depth=0,1", "hidden_size=1", "batch_size=1", "data.features=1")
+    _, none, one = workplace.runs()
+    assert "summary/loss" in none.data.metrics
+    assert "activation/std" not in none.data.metrics
+    assert workplace.curve(one, "activation/std") == {1: 0.0}
+    assert workplace.curve(one, "activation/correlation") == {}
+
+
+def test_digits_bring_their_loss(workplace):
+    workplace.run("-m", "data=digits", "loss=cross_entropy,mse", "depth=2")
+    losses = [run.data.params["loss"] for run in workplace.runs()[1:]]
+    assert losses == ["cross_entropy", "mse"]
+    workplace.run("data=digits", "depth=2")
+    assert workplace.runs()[-1].data.params["loss"] == "cross_entropy"
+
+
+def test_a_file_of_ones_own(workplace):
+    (workplace.folder / "my.csv").write_text("a,b,y\n1,2,0\n3,4,1\n5,6,2\n")
+    workplace.run("data=file", "data.path=my.csv", "loss=cross_entropy", "batch_size=3")
+    (run,) = workplace.runs()
+    assert run.data.params["data.path"] == "my.csv"
+
+
+def test_the_same_seed_gives_the_same_numbers_bit_for_bit(workplace):
+    for _ in range(2):
+        workplace.run("depth=20", "replicas=3")
+    first, second = workplace.runs()
+    names = {name for name in first.data.metrics if "time" not in name and "_ms" not in name}
+    assert len(names) == 9 * 3 + 3
+    for name in names:
+        assert workplace.curve(first, name) == workplace.curve(second, name), name
+
+
+def test_replicas_are_the_single_runs(workplace):
+    workplace.run("-m", "seed=0,1,2,3", "depth=5")
+    workplace.run("replicas=4", "depth=5")
+    *_, zero, one, two, three, together = workplace.runs()
+    for name in ("activation/std", "gradient/weight_norm", "activation/correlation"):
+        curves = [workplace.curve(run, name) for run in (zero, one, two, three)]
+        median = workplace.curve(together, name)
+        for layer in range(1, 6):
+            ranked = sorted(curve[layer] for curve in curves)
+            assert median[layer] == pytest.approx((ranked[1] + ranked[2]) / 2, rel=1e-5)
+            assert workplace.curve(together, f"{name}_low")[layer] <= median[layer]
+            assert workplace.curve(together, f"{name}_high")[layer] >= median[layer]
+
+
+EXTENSION = """
+from dataclasses import dataclass
+from fanin.nn.activations import Activation
+
+@dataclass(frozen=True)
+class Cube(Activation):
+    fail: bool = False
+
+    def forward(self, z):
+        if self.fail:
+            raise RuntimeError("not today")
+        return z**3
+
+    def derivative(self, z, a):
+        return 3 * z**2
+"""
+
+
+def extend(workplace: Workplace) -> None:
+    (workplace.folder / "mine.py").write_text(EXTENSION)
+    folder = workplace.folder / "options" / "activation"
+    folder.mkdir(parents=True)
+    (folder / "cube.yaml").write_text("_target_: mine.Cube\nfail: false\n")
+
+
+def test_an_activation_of_ones_own_is_one_class_and_one_file(workplace):
+    extend(workplace)
+    workplace.run("--config-dir=options", "activation=cube", "depth=2")
+    (run,) = workplace.runs()
+    assert run.data.params["activation"] == "cube"
+
+
+def test_a_job_that_raises_fails_alone(workplace):
+    extend(workplace)
+    done = workplace.run(
+        "-m", "--config-dir=options", "activation=cube", "activation.fail=true,false", status=1
+    )
+    parent, failed, finished = workplace.runs()
+    assert [run.info.status for run in (parent, failed, finished)] == [
+        "FAILED",
+        "FAILED",
+        "FINISHED",
+    ]
+    assert "RuntimeError: not today" in done.stderr
+    assert "1 of 2 jobs failed" in done.stderr
+    assert "Traceback" not in done.stderr
+    (row,) = (line for line in done.stdout.splitlines() if "healthy" in line or "explod" in line)
+    assert row.split()[0] == finished.data.params["activation"]
+
+
+def test_an_interrupted_sweep_leaves_nothing_running(workplace):
+    process = subprocess.Popen(
+        workplace.command("-m", "seed=0,1", "depth=50", "timing.repeats=1000000"),
+        cwd=workplace.folder,
+        env=workplace.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not (workplace.folder / "sweep" / "0" / ".hydra").exists():
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.1)
+        while len(workplace.runs()) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert b"Traceback" not in errors
+    assert [run.info.status for run in workplace.runs()] == ["KILLED", "KILLED"]
+
+
+def test_the_default_store_is_beside_run_py():
+    """Whatever the working directory; read off the composed configuration, without a run."""
+    import os
+    import sys
+
+    environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
+    done = subprocess.run(
+        [sys.executable, str(PROJECT / "run.py"), "--cfg", "job", "--resolve"],
+        cwd="/",
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"uri: sqlite:///{PROJECT}/outputs/mlflow.db" in done.stdout
+
+
+def test_help_teaches(workplace):
+    text = workplace.run("--help").stdout
+    for line in (
+        "python run.py -m init=xavier,kaiming depth=10,50",
+        "init: glorot, kaiming",
+        "depth=10",
+        "mlflow ui --backend-store-uri",
+    ):
+        assert line in text
