@@ -41,7 +41,11 @@ def table(tmp_path):
 
 @pytest.mark.parametrize(("group", "option"), CASES)
 def test_every_option_makes_a_network_that_runs(composed, table, group, option):
-    if group == "device" and option in ("cuda", "mps") and not getattr(torch, option).is_available():
+    if (
+        group == "device"
+        and option in ("cuda", "mps")
+        and not getattr(torch, option).is_available()
+    ):
         pytest.skip(f"no {option} here")
     extra = {"file": [f"data.path={table}"], "cross_entropy": ["data=digits"]}.get(option, [])
     config, choices = composed(f"{group}={option}", "depth=2", "batch_size=2", *extra)

@@ -200,7 +200,7 @@ def test_the_same_seed_gives_the_same_bits_on_all_threads():
     try:
         sizes = {"depth": 10, "width": 100, "batch": 200, "inputs": 100, "dtype": torch.float32}
         one, other = (
-            kept(build(VarianceScaling(), Tanh(), MSE(), range(2), **sizes).run()) for _ in "ab"
+            kept(build(VarianceScaling(), Tanh(), MSE(), range(2), **sizes).run()) for _ in range(2)
         )
     finally:
         torch.set_num_threads(threads)
