@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -56,9 +57,7 @@ class Workplace:
         found = client.get_experiment_by_name(experiment)
         return client.search_runs([found.experiment_id], order_by=["start_time"]) if found else []
 
-    def client(self):
-        from mlflow import MlflowClient
-
+    def client(self) -> MlflowClient:
         return MlflowClient(tracking_uri=self.uri)
 
     def curve(self, run, name: str) -> dict[int, float]:

@@ -1,7 +1,9 @@
 """Runs and sweeps beyond the main job, each through run.py and a real store."""
 
+import os
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -175,9 +177,6 @@ def test_an_interrupted_sweep_leaves_nothing_running(workplace):
 
 def test_the_default_store_is_beside_run_py():
     """Whatever the working directory; read off the composed configuration, without a run."""
-    import os
-    import sys
-
     environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
     done = subprocess.run(
         [sys.executable, str(PROJECT / "run.py"), "--cfg", "job", "--resolve"],

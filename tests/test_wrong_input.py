@@ -1,6 +1,7 @@
 """What a user gets wrong: one line that names it, status 1, nothing in the store."""
 
 import pytest
+import torch
 from conftest import Workplace
 
 OPTIONS = "glorot, kaiming, lecun, normal, orthogonal, small, torch_default, xavier"
@@ -75,8 +76,6 @@ def test_one_line_that_names_it(workplace, typed):
 
 @pytest.mark.parametrize("device", ["cuda", "mps"])
 def test_a_device_that_is_not_there(workplace, device):
-    import torch
-
     if getattr(torch, device).is_available():
         pytest.skip(f"this machine has {device}")
     done = workplace.run(f"device={device}", status=1)

@@ -1,0 +1,86 @@
+"""Matrix multiplication, five rungs of a ladder: each does the same with fewer steps in Python.
+
+A rung multiplies a (rows, inner) by b (inner, columns) into `out`, and calls no faster one.
+`matmul` is the door: any rung, any leading dimensions, shapes checked. The network is handed
+one of `RUNGS`, which take stacks of matrices and trust their shapes.
+"""
+
+from collections.abc import Callable
+from itertools import product
+
+import torch
+from torch import Tensor
+
+from fanin.nn.broadcasting import broadcast_shape, expand
+from fanin.nn.einsum import einsum as einstein
+
+Rung = Callable[..., Tensor]
+"""(a, b, out) -> out; where out is None, into a new tensor."""
+
+
+def loops(a: Tensor, b: Tensor, out: Tensor) -> None:
+    """Three loops over single elements."""
+    out.zero_()
+    for i in range(a.shape[0]):
+        for j in range(b.shape[1]):
+            for k in range(a.shape[1]):
+                out[i, j] += a[i, k] * b[k, j]
+
+
+def rows(a: Tensor, b: Tensor, out: Tensor) -> None:
+    """Two loops; a row times a column, element by element, and summed."""
+    for i in range(a.shape[0]):
+        for j in range(b.shape[1]):
+            out[i, j] = (a[i] * b[:, j]).sum()
+
+
+def broadcast(a: Tensor, b: Tensor, out: Tensor) -> None:
+    """One loop; a row, turned into a column, against the whole matrix."""
+    for i in range(a.shape[0]):
+        out[i] = (a[i][:, None] * b).sum(0)
+
+
+def einsum(a: Tensor, b: Tensor, out: Tensor) -> None:
+    """No loop: all products at once, then the sum over the index that is repeated."""
+    out[:] = einstein("ik,kj->ij", a, b)
+
+
+def builtin(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
+    """PyTorch's own, which hands blocks that fit the cache to the processor's best kernels."""
+    return torch.matmul(a, b, out=out)
+
+
+def _over_stacks(rung: Callable[[Tensor, Tensor, Tensor], None]) -> Rung:
+    """A rung for two matrices, carried to stacks of them."""
+
+    def stacked(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
+        stack = broadcast_shape(a.shape[:-2], b.shape[:-2])
+        a, b = expand(a, (*stack, *a.shape[-2:])), expand(b, (*stack, *b.shape[-2:]))
+        if out is None:
+            out = a.new_empty(*stack, a.shape[-2], b.shape[-1])
+        for index in product(*map(range, stack)):
+            rung(a[index], b[index], out[index])
+        return out
+
+    return stacked
+
+
+RUNGS: dict[str, Rung] = {
+    **{rung.__name__: _over_stacks(rung) for rung in (loops, rows, broadcast, einsum)},
+    "builtin": builtin,
+}
+
+
+def matmul(a: Tensor, b: Tensor, rung: str = "builtin") -> Tensor:
+    """a (..., rows, inner) @ b (..., inner, columns), by the rung that is named.
+
+    Raises a ValueError that names both shapes and the sizes that differ.
+    """
+    if a.ndim < 2 or b.ndim < 2:
+        raise ValueError(f"{tuple(a.shape)} @ {tuple(b.shape)}: each needs two dimensions or more")
+    if a.shape[-1] != b.shape[-2]:
+        raise ValueError(
+            f"{tuple(a.shape)} @ {tuple(b.shape)}: "
+            f"the inner sizes differ, {a.shape[-1]} and {b.shape[-2]}"
+        )
+    return RUNGS[rung](a, b)
