@@ -4,10 +4,10 @@ import re
 
 import pytest
 import torch
-from conftest import PROJECT, options
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
+from workplace import PROJECT, options
 
 from fanin import config as configuration
 from fanin import record

@@ -5,8 +5,8 @@ import math
 
 import pytest
 import torch
-from conftest import PROJECT, Workplace
 from omegaconf import OmegaConf
+from workplace import PROJECT, Workplace
 
 CURVES = [
     "preactivation/mean",

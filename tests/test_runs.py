@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from conftest import PROJECT, Workplace
+from workplace import PROJECT, Workplace
 
 
 def test_a_single_run_has_no_parent_and_says_what_it_found(workplace):

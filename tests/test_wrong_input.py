@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import Workplace
+from workplace import Workplace
 
 OPTIONS = "glorot, kaiming, lecun, normal, orthogonal, small, torch_default, xavier"
 
