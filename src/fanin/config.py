@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,16 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
 from hydra.utils import get_class, instantiate
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import (
     ConfigAttributeError,
     ConfigKeyError,
     MissingMandatoryValue,
     OmegaConfBaseException,
 )
+from yaml import YAMLError
+
+from fanin.signal.claims import Claim
 
 PROJECT = Path(__file__).resolve().parents[2]
 """Where run.py, conf/, experiments/ and outputs/ are."""
@@ -61,6 +64,14 @@ class Tracking:
 
 
 @dataclass
+class Claims:
+    """What an experiment file expects; `strict` ends the process with status 1 if it is wrong."""
+
+    strict: bool = False
+    made: list[Claim] = field(default_factory=list)
+
+
+@dataclass
 class Config:
     """The values of a run, typed; the groups are checked when their objects are built."""
 
@@ -77,8 +88,10 @@ class Config:
     dtype: str = MISSING
     timing: Timing = MISSING
     tracking: Tracking = MISSING
+    claims: Claims = field(default_factory=Claims)
 
 
+_UNREADABLE = "cannot be read"
 _TRACEBACK_WANTED = os.environ.get("HYDRA_FULL_ERROR") == "1"
 logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # it logs what we answer
 
@@ -92,14 +105,28 @@ def register() -> None:
     OmegaConf.register_new_resolver("project", lambda: str(PROJECT), replace=True)
     store = ConfigStore.instance()
     store.store(name="schema", node=Config)
-    for path in sorted((PROJECT / "experiments").rglob("*.yaml")):
-        name = path.relative_to(PROJECT / "experiments").with_suffix("")
-        store.store(
-            group="/".join(["experiment", *name.parent.parts]),
-            name=name.name,
-            node=OmegaConf.load(path),
-            package="_global_",
-        )
+    folder = PROJECT / "experiments"
+    for path in sorted(folder.rglob("*.yaml")):
+        name = path.relative_to(folder).with_suffix("")
+        group = "/".join(["experiment", *name.parent.parts])
+        store.store(group=group, name=name.name, node=_experiment(path), package="_global_")
+
+
+def _experiment(path: Path) -> DictConfig:
+    """An experiment file: always a sweep, its claims beside claims.strict.
+
+    One that cannot be read hinders no other: choosing it says what is wrong.
+    """
+    try:
+        node = OmegaConf.load(path)
+    except YAMLError as error:
+        node = OmegaConf.create({f"{_UNREADABLE}: {' '.join(str(error).split())}": None})
+    if not isinstance(node, DictConfig):
+        node = OmegaConf.create({f"{_UNREADABLE}: it holds no settings; write NAME: VALUE": None})
+    if isinstance(node.get("claims"), ListConfig):
+        node.claims = {"made": node.claims}
+    OmegaConf.update(node, "hydra.mode", "MULTIRUN", force_add=True)
+    return node
 
 
 def check(config: DictConfig) -> None:
@@ -167,34 +194,36 @@ def _is_answer(error: Exception) -> bool:
 
 def explain(error: Exception) -> str:
     """One line for what Hydra, OmegaConf or our own classes refuse: the setting first."""
-    cause = error.__cause__
+    cause = error.__cause__ or error.__context__
     if isinstance(error, OverrideParseException):
         return f"{error.override}: not a setting that can be read; write NAME=VALUE"
     if isinstance(error, MissingConfigException) and error.options:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         return f"{group}={option}: no such option{_nearest(option, error.options)}"
     if isinstance(error, HydraException) and isinstance(cause, Exception):
-        return explain(cause)
+        file = re.match(r"In 'experiment/([^']*)'", str(error))
+        return f"experiments/{file[1]}.yaml: {explain(cause)}" if file else explain(cause)
     if isinstance(error, OmegaConfBaseException) and error.full_key:
-        return f"{error.full_key}{_refusal(error)}"
+        return _explain_value(error)
     if _is_answer(error) and isinstance(error, ValueError):
         return f"a group takes the name of an option, as in activation=relu ({', '.join(GROUPS)})"
     return _AMBIGUOUS.sub(r"\1: several values are a sweep; add -m", " ".join(str(error).split()))
 
 
-def _refusal(error: OmegaConfBaseException) -> str:
-    """What to say behind the name of the setting."""
+def _explain_value(error: OmegaConfBaseException) -> str:
     if isinstance(error, (ConfigKeyError, ConfigAttributeError)):
+        if str(error.key).startswith(_UNREADABLE):
+            return str(error.key)
         siblings = [str(key) for key in error.parent_node or ()]
         known = [key for key in siblings if key not in ("_target_", "hydra")]
-        return f": no such setting{_nearest(str(error.key), known)}"
+        return f"{error.full_key}: no such setting{_nearest(str(error.key), known)}"
     if isinstance(error, MissingMandatoryValue):
-        return " is missing: give it a value"
+        return f"{error.full_key} is missing: give it a value"
     wrong = re.search(r"Value '(.*)' of type .* could not be converted to (\w+)", str(error))
     if wrong:
         value, wanted = wrong.groups()
-        return f"={value}: use {_KINDS.get(wanted, wanted)}"
-    return f": {str(error).splitlines()[0]}"
+        return f"{error.full_key}={value}: use {_KINDS.get(wanted, wanted)}"
+    return f"{error.full_key}: {str(error).splitlines()[0]}"
 
 
 _AMBIGUOUS = re.compile(r"Ambiguous value for argument '(.*?)' .*")

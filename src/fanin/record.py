@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -11,9 +12,10 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from fanin.config import GROUPS, PROJECT
+from fanin.signal.claims import Finding
 from fanin.signal.profile import Profile
 from fanin.tracking.provenance import provenance
-from fanin.tracking.store import without_password
+from fanin.tracking.store import Run, without_password
 
 
 def params(config: DictConfig, choices: Mapping[str, str]) -> dict[str, str]:
@@ -58,9 +60,23 @@ def write(folder: Path, config: DictConfig, profile: Profile) -> list[Path]:
     return [settings, layers]
 
 
+def write_claims(parent: Run, findings: Sequence[Finding]) -> None:
+    """Keep with a sweep what became of its claims: a table, a tag for each state, two counts."""
+    count = Counter(finding.verdict for finding in findings)
+    parent.table("claims", [vars(finding) for finding in findings])
+    parent.log(
+        metrics=[(f"summary/claims_{state}", 0, count[state]) for state in ("kept", "broken")],
+        tags={
+            f"claims.{state}": "; ".join(f.says for f in findings if f.verdict == state)
+            for state in count
+        },
+    )
+
+
 def _resolved(config: DictConfig) -> dict[str, Any]:
     """The configuration as plain values, fit to be shown to others."""
     values = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
+    del values["claims"]  # what is expected of a run is no part of it
     tracking = values["tracking"]
     del tracking["parent"]
     return {**values, "tracking": {**tracking, "uri": without_password(tracking["uri"])}}

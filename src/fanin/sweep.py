@@ -9,7 +9,7 @@ happened. Hydra finds this class through hydra_plugins.
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -19,8 +19,9 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from fanin.config import SettingError, check
+from fanin.config import Claims, SettingError, check
 from fanin.report.progress import progress, status
+from fanin.signal.claims import Claim, Params
 
 Job = list[str]
 """A job: its overrides, such as ["init=xavier", "depth=50"]."""
@@ -54,10 +55,11 @@ class Sweep(Sweeper):
             # Only now, because torch and mlflow take seconds to import.
             from fanin import record
             from fanin.pipeline import open_store, prepare
-            from fanin.report.summary import say_where, screen, show
+            from fanin.report.summary import say_where, screen, show, show_claims
 
             for config, choices in composed:
                 prepare(config, choices)
+            claims = self._claims([record.params(*job) for job in composed], arguments)
             choices = self.config.hydra.runtime.choices
             store = open_store(self.config, choices)
 
@@ -71,10 +73,15 @@ class Sweep(Sweeper):
                 with progress("jobs", len(jobs), lambda: _finished(folder)):
                     children = [[*job, f"tracking.parent={parent.id}"] for job in jobs]
                     returns = self.launcher.launch(children, initial_job_idx=0)
-                failures = _failures(jobs, returns)
                 outcomes = [r._return_value for r in returns if r.status == JobStatus.COMPLETED]
+                varying = _varying(jobs, outcomes)
                 if outcomes:
-                    show(outcomes, _varying(jobs, outcomes), console)
+                    show(outcomes, varying, console)
+                findings = [claim.judge(outcomes, varying) for claim in claims]
+                if findings:
+                    show_claims(findings, console)
+                    record.write_claims(parent, findings)
+                failures = _failures(jobs, returns)
                 if failures:
                     raise JobsFailedError(f"{len(failures)} of {len(jobs)} jobs failed")
         except JobsFailedError as error:
@@ -82,6 +89,9 @@ class Sweep(Sweeper):
             sys.exit(1)
         finally:
             say_where(name, self.config.tracking.uri, console)
+        broken = sum(finding.verdict == "broken" for finding in findings)
+        if broken and self.config.claims.strict:
+            sys.exit(f"fanin: claims.strict: {broken} of {len(findings)} claims are broken")
 
     def _jobs(self, arguments: list[str]) -> list[Job]:
         """The jobs of the line that was typed, on top of the experiment file's own sweep."""
@@ -99,6 +109,22 @@ class Sweep(Sweeper):
                     f"{override.input_line}: each has a sweep of its own; run them one at a time"
                 )
         return BasicSweeper.split_arguments(overrides, max_batch_size=None)[0]
+
+    def _claims(self, params: list[Params], arguments: list[str]) -> list[Claim]:
+        """The experiment's claims, each of which could be judged.
+
+        As the file is written each must select a job; a sweep that was narrowed may leave some
+        untested.
+        """
+        claims = cast(Claims, OmegaConf.to_object(self.config.claims)).made
+        as_written = all(argument.startswith("experiment=") for argument in arguments)
+        for claim in claims:
+            wrong = claim.wrong()
+            if as_written and not any(claim.selects(job) for job in params):
+                wrong = f"where={claim.where} selects no job of the sweep"
+            if wrong:
+                raise SettingError(f"claim {claim.says!r}: {wrong}")
+        return claims
 
     def _compose(self, job: Job) -> tuple[DictConfig, DictConfig]:
         """The job's configuration, checked as far as Hydra and ranges go, and its choices."""

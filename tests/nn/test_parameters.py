@@ -60,6 +60,12 @@ def test_the_seed_tells_replicas_apart_and_nothing_else_does():
         assert not torch.equal(stack[:, 0], stack[:, 1])
 
 
+def test_no_two_seeds_give_the_same_network():
+    seeds = [*range(500), 2**31, 2**32 - 1]
+    last = draw(Normal(), seeds, depth=0, **SIZES).last
+    assert len(last.flatten(2).unique(dim=1)[0]) == len(seeds)
+
+
 def test_no_two_layers_share_their_draws():
     w = draw(Normal(), [0], depth=4, inputs=5, width=5, outputs=5)
     entries = torch.cat([stack.flatten() for stack in (w.first, w.hidden, w.last)])

@@ -13,6 +13,7 @@ from fanin.signal.verdict import verdict
 
 KAIMING, XAVIER = VarianceScaling(scale=2.0), VarianceScaling(scale=1.0)
 NORMAL, SMALL = Normal(std=1.0), Normal(std=0.01)
+NAMES = {KAIMING: "kaiming", XAVIER: "xavier", NORMAL: "normal", SMALL: "small"}
 NAN = math.nan
 
 
@@ -127,7 +128,7 @@ def test_depth_0_is_healthy_if_its_loss_is_finite():
         (KAIMING, ReLU(), 0, "healthy"),
         (KAIMING, ReLU(), 1, "healthy"),
     ],
-    ids=str,
+    ids=lambda value: NAMES.get(value) or str(value),
 )
 def test_known_fates(build, profile, *, init, activation, depth, expected, seeds):
     assert verdict(profile(build(init, activation, depth=depth, seeds=seeds))) == expected

@@ -9,8 +9,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from fanin.signal.claims import Finding
 from fanin.signal.profile import Profile
 
+CLAIM_COLOURS = {"kept": "green", "broken": "red", "untested": "yellow"}
 _NARROWEST = 120  # a table is not squeezed below this: a number cut short is none
 COLOURS = {"healthy": "green", "vanishing": "blue", "exploding": "red", "dead": "magenta"}
 
@@ -66,6 +68,24 @@ def show(outcomes: Sequence[Outcome], settings: Sequence[str], console: Console)
             *(_number(number) for number in numbers),
             f"[{COLOURS[outcome.verdict]}]{outcome.verdict}[/]",
         )
+    console.print(table)
+
+
+def show_claims(findings: Sequence[Finding], console: Console) -> None:
+    """What became of each claim, with the measured value beside the expected one."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("claim", "metric", "expected", "measured", ""):
+        table.add_column(heading)
+    for finding in findings:
+        colour = CLAIM_COLOURS[finding.verdict]
+        table.add_row(
+            finding.says,
+            finding.metric,
+            finding.expected,
+            finding.measured,
+            f"[{colour}]{finding.verdict}[/]",
+        )
+    console.print()
     console.print(table)
 
 

@@ -8,7 +8,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +70,7 @@ class Run:
     def log(
         self,
         *,
-        params: Mapping[str, object],
+        params: Mapping[str, object] | None = None,
         metrics: Iterable[tuple[str, int, float]],
         tags: Mapping[str, str],
     ) -> None:
@@ -80,11 +80,16 @@ class Run:
         self.client.log_batch(
             self.id,
             metrics=points[:_METRICS_A_CALL],
-            params=[Param(name, str(value)) for name, value in params.items()],
+            params=[Param(name, str(value)) for name, value in (params or {}).items()],
             tags=[RunTag(name, value) for name, value in tags.items()],
         )
         for start in range(_METRICS_A_CALL, len(points), _METRICS_A_CALL):
             self.client.log_batch(self.id, metrics=points[start : start + _METRICS_A_CALL])
+
+    def table(self, name: str, rows: Sequence[Mapping[str, object]]) -> None:
+        """Keep rows of equal keys as an artifact that MLflow shows as a table."""
+        columns = {key: [row[key] for row in rows] for key in rows[0]}
+        self.client.log_table(self.id, columns, f"{name}.json")
 
     def attach(self, path: Path) -> None:
         """Keep a file with the run."""
