@@ -21,6 +21,7 @@ class Workplace:
     """A folder with a store of its own, in which run.py is run as a user runs it."""
 
     folder: Path
+    project: Path = PROJECT
 
     @property
     def uri(self) -> str:
@@ -34,7 +35,7 @@ class Workplace:
 
     def command(self, *arguments: str) -> list[str]:
         places = [f"hydra.run.dir={self.folder}/run", f"hydra.sweep.dir={self.folder}/sweep"]
-        return [sys.executable, str(PROJECT / "run.py"), *arguments, *places]
+        return [sys.executable, str(self.project / "run.py"), *arguments, *places]
 
     def run(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
         """Run run.py from this folder; it must end with this status."""

@@ -36,8 +36,12 @@ PROJECT = Path(__file__).resolve().parents[2]
 """Where run.py, conf/, experiments/ and outputs/ are."""
 
 GROUPS = ("init", "activation", "data", "loss", "device")
-DTYPES = ("float32", "float64", "bfloat16", "float16")
-DEVICES = ("auto", "cpu", "cuda", "mps")
+CHOICES = {
+    "dtype": ("float32", "float64", "bfloat16", "float16"),
+    "engine": ("manual", "autograd_function", "module"),
+    "matmul": ("loops", "rows", "broadcast", "einsum", "builtin"),
+    "device.name": ("auto", "cpu", "cuda", "mps"),
+}
 LEAST = {
     "depth": 0,
     "hidden_size": 1,
@@ -54,6 +58,7 @@ MOST_SEED = 2**32 - 1  # torch's generator on the CPU reads 32 bits of a seed
 class Timing:
     warmup: int = MISSING
     repeats: int = MISSING
+    product: bool = MISSING
 
 
 @dataclass
@@ -86,6 +91,8 @@ class Config:
     replicas: int = MISSING
     seed: int = MISSING
     dtype: str = MISSING
+    engine: str = MISSING
+    matmul: str = MISSING
     timing: Timing = MISSING
     tracking: Tracking = MISSING
     claims: Claims = field(default_factory=Claims)
@@ -103,6 +110,7 @@ class SettingError(Exception):
 def register() -> None:
     """Tell Hydra of the schema, the project's folder and the files in experiments/."""
     OmegaConf.register_new_resolver("project", lambda: str(PROJECT), replace=True)
+    OmegaConf.register_new_resolver("devices", _devices, replace=True)
     store = ConfigStore.instance()
     store.store(name="schema", node=Config)
     folder = PROJECT / "experiments"
@@ -110,6 +118,13 @@ def register() -> None:
         name = path.relative_to(folder).with_suffix("")
         group = "/".join(["experiment", *name.parent.parts])
         store.store(group=group, name=name.name, node=_experiment(path), package="_global_")
+
+
+def _devices() -> str:
+    """For an experiment that sweeps every device present: `device: ${devices:}`."""
+    from fanin.device import present  # torch, which no other experiment needs yet
+
+    return ",".join(present())
 
 
 def _experiment(path: Path) -> DictConfig:
@@ -122,7 +137,7 @@ def _experiment(path: Path) -> DictConfig:
     except YAMLError as error:
         node = OmegaConf.create({f"{_UNREADABLE}: {' '.join(str(error).split())}": None})
     if not isinstance(node, DictConfig):
-        node = OmegaConf.create({f"{_UNREADABLE}: it holds no settings; write NAME: VALUE": None})
+        node = OmegaConf.create({f"{_UNREADABLE}: write NAME: VALUE": None})
     if isinstance(node.get("claims"), ListConfig):
         node.claims = {"made": node.claims}
     OmegaConf.update(node, "hydra.mode", "MULTIRUN", force_add=True)
@@ -141,10 +156,10 @@ def check(config: DictConfig) -> None:
             raise SettingError(f"{setting}={value}: use a whole number, {least} or more")
     if config.seed + config.replicas - 1 > MOST_SEED:
         raise SettingError(f"seed={config.seed}: use a number under 2^32, the replicas' included")
-    if config.dtype not in DTYPES:
-        raise SettingError(f"dtype={config.dtype}: use one of {', '.join(DTYPES)}")
-    if config.device.name not in DEVICES:
-        raise SettingError(f"device.name={config.device.name}: use one of {', '.join(DEVICES)}")
+    for setting, choices in CHOICES.items():
+        value = OmegaConf.select(config, setting)
+        if value not in choices:
+            raise SettingError(f"{setting}={value}: use one of {', '.join(choices)}")
 
 
 def build(config: DictConfig, group: str) -> Any:
@@ -201,13 +216,18 @@ def explain(error: Exception) -> str:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         return f"{group}={option}: no such option{_nearest(option, error.options)}"
     if isinstance(error, HydraException) and isinstance(cause, Exception):
-        file = re.match(r"In 'experiment/([^']*)'", str(error))
-        return f"experiments/{file[1]}.yaml: {explain(cause)}" if file else explain(cause)
+        return _named_file(error) + explain(cause)
     if isinstance(error, OmegaConfBaseException) and error.full_key:
         return _explain_value(error)
     if _is_answer(error) and isinstance(error, ValueError):
         return f"a group takes the name of an option, as in activation=relu ({', '.join(GROUPS)})"
     return _AMBIGUOUS.sub(r"\1: several values are a sweep; add -m", " ".join(str(error).split()))
+
+
+def _named_file(error: HydraException) -> str:
+    """Whose mistake it is, where it stands in an experiment file."""
+    file = re.match(r"In 'experiment/([^']*)'", str(error))
+    return f"experiments/{file[1]}.yaml: " if file else ""
 
 
 def _explain_value(error: OmegaConfBaseException) -> str:

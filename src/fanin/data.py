@@ -29,17 +29,18 @@ class Gaussian(Data):
     """Inputs and targets from N(0, 1), independent of each other."""
 
     features: int = 100
+    outputs: int = 1
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.features < 1:
-            raise ValueError(f"features={self.features}: use a whole number, 1 or more")
-        _check_seed(self.seed)
+        _check_least(1, features=self.features, outputs=self.outputs)
+        _check_least(0, seed=self.seed)
 
     def load(self, batch_size: int) -> Batch:
         generator = np.random.default_rng(self.seed)
         inputs = generator.standard_normal((batch_size, self.features), dtype=np.float32)
-        targets = generator.standard_normal(batch_size, dtype=np.float32)
+        shape = (batch_size,) if self.outputs == 1 else (batch_size, self.outputs)
+        targets = generator.standard_normal(shape, dtype=np.float32)
         return torch.from_numpy(inputs), torch.from_numpy(targets)
 
 
@@ -54,7 +55,7 @@ class Digits(Data):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _check_seed(self.seed)
+        _check_least(0, seed=self.seed)
 
     def load(self, batch_size: int) -> Batch:
         from sklearn.datasets import load_digits
@@ -77,7 +78,7 @@ class File(Data):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _check_seed(self.seed)
+        _check_least(0, seed=self.seed)
 
     def load(self, batch_size: int) -> Batch:
         path = Path(self.path).expanduser()
@@ -113,15 +114,15 @@ def _read_npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(f"path={path}: it is not a readable .npz file ({error})") from error
     if x.dtype.kind not in "iufb" or y.dtype.kind not in "iufb":
         raise ValueError(f"path={path}: x is {x.dtype} and y is {y.dtype}; use numbers")
-    return x.astype(np.float64), y if y.dtype.kind == "i" else y.astype(np.float64)
+    return x.astype(np.float64), y.astype(np.int64 if y.dtype.kind == "i" else np.float64)
 
 
 def _read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             lines = [(n, row) for n, row in enumerate(csv.reader(file), start=1) if row]
-    except UnicodeDecodeError as error:
-        raise ValueError(f"path={path}: it is not a text file in UTF-8") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"path={path}: it is not a table in UTF-8 ({error})") from error
     if lines and not any(_is_number(cell) for cell in lines[0][1]):
         del lines[0]  # a header
     columns = len(lines[0][1]) if lines else 0
@@ -153,6 +154,7 @@ def _draw(x: np.ndarray, y: np.ndarray, batch_size: int, seed: int) -> Batch:
     return torch.from_numpy(x[rows]), torch.from_numpy(y[rows])
 
 
-def _check_seed(seed: int) -> None:
-    if seed < 0:
-        raise ValueError(f"seed={seed}: use a whole number, 0 or more")
+def _check_least(least: int, **settings: int) -> None:
+    for name, value in settings.items():
+        if value < least:
+            raise ValueError(f"{name}={value}: use a whole number, {least} or more")

@@ -4,6 +4,7 @@ Configuration ends here: everything below takes plain Python arguments. `prepare
 that a user's settings can make fail, so that a wrong one is answered before a run is opened.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +17,18 @@ from torch import Tensor
 from fanin import record
 from fanin.config import PROJECT, SettingError, build, is_alone
 from fanin.data import Batch, Data
+from fanin.device import find, name_of
 from fanin.nn.activations import Activation
+from fanin.nn.engines import ENGINES
 from fanin.nn.init import Init
 from fanin.nn.losses import Loss
+from fanin.nn.matmul import RUNGS
 from fanin.nn.network import Network
 from fanin.nn.parameters import draw
 from fanin.report.progress import status
 from fanin.report.summary import Outcome, say_where, screen, show
 from fanin.signal.profile import measure
-from fanin.signal.timing import time_passes
+from fanin.signal.timing import time_passes, time_product
 from fanin.signal.verdict import verdict
 from fanin.tracking.store import Store, StoreError, connect, without_password
 
@@ -60,14 +64,16 @@ def _tracked(config: DictConfig) -> Outcome:
     parts = prepare(config, choices)
     params = record.params(config, choices)
     tags = record.tags(hydra.overrides.task) | {
-        "device.name": _device_name(parts.device),
+        "device.name": name_of(parts.device),
         "config.hash": record.config_hash(config),
     }
     store = open_store(config, choices)
     with store.run(record.run_name(params), tags, parent=config.tracking.parent) as tracked:
         network = make_network(config, parts)
-        times = time_passes(network, warmup=config.timing.warmup, repeats=config.timing.repeats)
-        profile = measure(network, times)
+        often = {"warmup": config.timing.warmup, "repeats": config.timing.repeats}
+        times = time_passes(network, **often)
+        product = time_product(network, **often) if config.timing.product else math.nan
+        profile = measure(network, times, product)
         outcome = Outcome(params, profile, verdict(profile))
         numbers = [(name, 0, value) for name, value in profile.numbers.items()]
         tracked.log(
@@ -92,7 +98,10 @@ def open_store(config: DictConfig, choices: Mapping[str, str | None]) -> Store:
 
 def prepare(config: DictConfig, choices: Mapping[str, str]) -> Parts:
     """Make what the groups name of settings that are in range. Raises SettingError."""
-    device = find_device(config.device.name)
+    try:
+        device = find(config.device.name)
+    except ValueError as error:
+        raise SettingError(f"device={error}") from error
     if device.type == "mps" and config.dtype == "float64":
         raise SettingError("dtype=float64: device=mps has none; use float32 or device=cpu")
     dtype = getattr(torch, config.dtype)
@@ -121,25 +130,6 @@ def _load(data: Data, batch_size: int) -> Batch:
         raise SettingError(prefix + setting) from error
 
 
-def find_device(name: str) -> torch.device:
-    """The device of that name. Raises SettingError where this machine has none."""
-    present = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
-    if name == "auto":
-        name = next(device for device, there in present.items() if there)
-    if not present[name]:
-        there = ", ".join(device for device, there in present.items() if there)
-        raise SettingError(f"device={name}: this machine has none; use auto or {there}")
-    return torch.device(name)
-
-
-def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-
-
 def make_network(config: DictConfig, parts: Parts) -> Network:
     parameters = draw(
         parts.init,
@@ -151,4 +141,11 @@ def make_network(config: DictConfig, parts: Parts) -> Network:
         dtype=parts.dtype,
         device=parts.device,
     )
-    return Network(parameters, parts.activation, parts.loss, parts.inputs, parts.targets)
+    return ENGINES[config.engine](
+        parameters,
+        parts.activation,
+        parts.loss,
+        parts.inputs,
+        parts.targets,
+        RUNGS[config.matmul],
+    )

@@ -55,6 +55,7 @@ class Sweep(Sweeper):
             # Only now, because torch and mlflow take seconds to import.
             from fanin import record
             from fanin.pipeline import open_store, prepare
+            from fanin.report.ladder import draw_ladder
             from fanin.report.summary import say_where, screen, show, show_claims
 
             for config, choices in composed:
@@ -77,6 +78,9 @@ class Sweep(Sweeper):
                 varying = _varying(jobs, outcomes)
                 if outcomes:
                     show(outcomes, varying, console)
+                if all("summary/product_ms" in o.profile.numbers for o in outcomes):
+                    draw_ladder(outcomes, folder / "ladder.png")
+                    parent.attach(folder / "ladder.png")
                 findings = [claim.judge(outcomes, varying) for claim in claims]
                 if findings:
                     show_claims(findings, console)
@@ -116,10 +120,14 @@ class Sweep(Sweeper):
         As the file is written each must select a job; a sweep that was narrowed may leave some
         untested.
         """
+        from fanin.signal.profile import CURVES, NUMBERS
+
         claims = cast(Claims, OmegaConf.to_object(self.config.claims)).made
         as_written = all(argument.startswith("experiment=") for argument in arguments)
         for claim in claims:
             wrong = claim.wrong()
+            if claim.metric.removesuffix("_low").removesuffix("_high") not in CURVES + NUMBERS:
+                wrong = f"metric={claim.metric}; use one of {', '.join(CURVES + NUMBERS)}"
             if as_written and not any(claim.selects(job) for job in params):
                 wrong = f"where={claim.where} selects no job of the sweep"
             if wrong:

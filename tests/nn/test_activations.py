@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from fanin.nn.activations import ELU, Activation, LeakyReLU
+from fanin.nn.activations import ELU, Activation, LeakyReLU, Softsign
 
 DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 # A small slope is a difference of numbers near 1, which GELU's tanh form multiplies by up to 40.
@@ -108,6 +108,12 @@ def test_huge_values_stay_finite(activation, dtype, huge):
     z = torch.tensor([huge, -huge], dtype=dtype)
     assert activation.forward(z).isfinite().all()
     assert slope(activation, z).isfinite().all()
+
+
+def test_softsign_keeps_its_slope_as_far_as_the_dtype_can_hold_it():
+    z = torch.tensor([300.0, -300.0, 2000.0], dtype=torch.float16)
+    expected = 1 / (1 + z.double().abs()).square()  # down to 2.5e-7, four steps above 0
+    assert (slope(Softsign(), z).double() - expected).abs().max() < 2**-23
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)

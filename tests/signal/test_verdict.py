@@ -20,6 +20,7 @@ NAN = math.nan
 def judge(std, gradient=None, dead=None, loss=1.0):
     """Of curves from layer 1 to the last; gradients too are given from layer 1."""
     curves = {
+        "activation/mean": np.zeros(len(std)),
         "activation/std": np.array(std, float),
         "gradient/preactivation_norm": np.array(gradient or [1.0] * len(std), float),
         "activation/dead_fraction": np.array(dead or [0.0] * len(std), float),

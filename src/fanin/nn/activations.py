@@ -27,7 +27,7 @@ class Activation(ABC):
 
     @cached_property
     def steepest(self) -> float:
-        """The largest |phi'|, read off a grid on [-10, 10] to about six digits."""
+        """The largest |phi'|, read off a grid on [-10, 10], to about four digits."""
         z = torch.linspace(-10, 10, 20_001, dtype=torch.float64)
         return self.derivative(z, self.forward(z)).abs().max().item()
 
@@ -196,7 +196,7 @@ class Softsign(Activation):
         return z / (1 + z.abs())
 
     def derivative(self, z: Tensor, a: Tensor) -> Tensor:
-        return 1 / (1 + z.abs()).square()
+        return (1 / (1 + z.abs())).square()
 
 
 @dataclass(frozen=True)

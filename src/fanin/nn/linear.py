@@ -4,25 +4,34 @@ Shapes, with any leading dimensions (replicas) in front:
 
     x (batch, fan_in)   w (fan_in, fan_out)   b (1, fan_out)   y (batch, fan_out)
 
-Each function writes into `out` and returns it, so that a pass fills its stacks in place.
-The gradients are the chain rule for a product; `grad` is dL/dy, of y's shape.
+The gradients are the chain rule for a product; `grad` is dL/dy, of y's shape. Each function
+fills `out` where it is given, so that a pass fills its stacks in place, and multiplies by the
+rung of `fanin.nn.matmul` that it is handed.
 """
 
 import torch
 from torch import Tensor
 
-
-def linear(x: Tensor, w: Tensor, b: Tensor, out: Tensor) -> Tensor:
-    return torch.matmul(x, w, out=out).add_(b)
+from fanin.nn.matmul import Rung, builtin
 
 
-def input_gradient(grad: Tensor, w: Tensor, out: Tensor) -> Tensor:
-    return torch.matmul(grad, w.mT, out=out)
+def linear(
+    x: Tensor, w: Tensor, b: Tensor, out: Tensor | None = None, matmul: Rung = builtin
+) -> Tensor:
+    return matmul(x, w, out).add_(b)
 
 
-def weight_gradient(x: Tensor, grad: Tensor, out: Tensor) -> Tensor:
-    return torch.matmul(x.mT, grad, out=out)
+def input_gradient(
+    grad: Tensor, w: Tensor, out: Tensor | None = None, matmul: Rung = builtin
+) -> Tensor:
+    return matmul(grad, w.mT, out)
 
 
-def bias_gradient(grad: Tensor, out: Tensor) -> Tensor:
+def weight_gradient(
+    x: Tensor, grad: Tensor, out: Tensor | None = None, matmul: Rung = builtin
+) -> Tensor:
+    return matmul(x.mT, grad, out)
+
+
+def bias_gradient(grad: Tensor, out: Tensor | None = None) -> Tensor:
     return torch.sum(grad, dim=-2, keepdim=True, out=out)

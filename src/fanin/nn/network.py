@@ -13,6 +13,7 @@ from torch import Tensor
 from fanin.nn.activations import Activation
 from fanin.nn.linear import bias_gradient, input_gradient, linear, weight_gradient
 from fanin.nn.losses import Loss
+from fanin.nn.matmul import Rung, builtin
 from fanin.nn.parameters import Parameters
 
 
@@ -33,6 +34,7 @@ class Network:
         loss: Loss,
         inputs: Tensor,
         targets: Tensor,
+        matmul: Rung = builtin,
     ) -> None:
         self.parameters = parameters
         self.gradients = parameters.empty_like()
@@ -40,6 +42,7 @@ class Network:
         self.loss_function = loss
         self.inputs = inputs
         self.targets = targets
+        self.matmul = matmul
 
         depth, replicas, _, width = parameters.biases.shape
         stack = inputs.new_empty(depth, replicas, len(inputs), width)
@@ -52,9 +55,10 @@ class Network:
         return len(self.z)
 
     def run(self) -> "Network":
-        """One pass forward and one back."""
+        """One pass forward and one back, and everything in its stack."""
         self.forward()
         self.backward()
+        self.collect()
         return self
 
     def forward(self, after_layer: Callable[[], None] = lambda: None) -> None:
@@ -62,11 +66,11 @@ class Network:
         *hidden, (w_last, b_last) = self.parameters.layers()
         x = self.inputs
         for (w, b), z, a in zip(hidden, self.z, self.a, strict=True):
-            linear(x, w, b, out=z)
+            linear(x, w, b, out=z, matmul=self.matmul)
             a[:] = self.activation.forward(z)
             x = a
             after_layer()
-        linear(x, w_last, b_last, out=self.out)
+        linear(x, w_last, b_last, out=self.out, matmul=self.matmul)
         self.loss = self.loss_function.forward(self.out, self.targets)
         after_layer()
 
@@ -80,10 +84,13 @@ class Network:
         for layer in reversed(range(self.depth + 1)):
             if layer < self.depth:
                 z, a, delta = self.z[layer], self.a[layer], self.delta[layer]
-                input_gradient(grad, weights[layer + 1], out=delta)
+                input_gradient(grad, weights[layer + 1], out=delta, matmul=self.matmul)
                 delta *= self.activation.derivative(z, a)
                 grad = delta
             w_grad, b_grad = gradients[layer]
-            weight_gradient(layer_inputs[layer], grad, out=w_grad)
+            weight_gradient(layer_inputs[layer], grad, out=w_grad, matmul=self.matmul)
             bias_gradient(grad, out=b_grad)
             after_layer()
+
+    def collect(self) -> None:
+        """Bring what the last pass left elsewhere into the stacks: here, nothing."""

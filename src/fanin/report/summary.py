@@ -12,6 +12,18 @@ from rich.table import Table
 from fanin.signal.claims import Finding
 from fanin.signal.profile import Profile
 
+HEADINGS = (
+    "std\nfirst",
+    "\nlast",
+    "\na layer",
+    "gradient\nfirst",
+    "\nlast",
+    "\na layer",
+    "time, ms\nforward",
+    "\nback",
+    "product\nms",
+    "times\nfaster",
+)
 CLAIM_COLOURS = {"kept": "green", "broken": "red", "untested": "yellow"}
 _NARROWEST = 120  # a table is not squeezed below this: a number cut short is none
 COLOURS = {"healthy": "green", "vanishing": "blue", "exploding": "red", "dead": "magenta"}
@@ -36,39 +48,43 @@ def show(outcomes: Sequence[Outcome], settings: Sequence[str], console: Console)
 
     std is that of the activations and gradient the norm of dL/dz; both at the first and at the
     last layer that has a finite value, and as a factor a layer in the direction that they
-    travel, forward and back.
+    travel, forward and back. Columns in which no job has a value are left out.
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
     for setting in settings:
         table.add_column(f"\n{setting}", no_wrap=True)
-    for over, heading in (
-        ("std", "first"),
-        ("", "last"),
-        ("", "a layer"),
-        ("gradient", "first"),
-        ("", "last"),
-        ("", "a layer"),
-        ("time, ms", "forward"),
-        ("", "back"),
-    ):
-        table.add_column(f"{over}\n{heading}", justify="right", no_wrap=True)
+    measured = [_measured(outcome.profile, outcomes[0].profile) for outcome in outcomes]
+    filled = [n for n, column in enumerate(zip(*measured, strict=True)) if any(column)]
+    for n in filled:
+        table.add_column(HEADINGS[n], justify="right", no_wrap=True)
     table.add_column("\nverdict", no_wrap=True)
-    for outcome in outcomes:
-        profile = outcome.profile
-        numbers = (
-            *profile.ends("activation/std"),
-            profile.numbers.get("summary/std_growth", math.nan),
-            *profile.ends("gradient/preactivation_norm"),
-            profile.numbers.get("summary/gradient_growth", math.nan),
-            profile.numbers["summary/forward_ms"],
-            profile.numbers["summary/backward_ms"],
-        )
+    for outcome, cells in zip(outcomes, measured, strict=True):
         table.add_row(
             *(outcome.params[setting] for setting in settings),
-            *(_number(number) for number in numbers),
+            *(cells[n] or "-" for n in filled),
             f"[{COLOURS[outcome.verdict]}]{outcome.verdict}[/]",
         )
     console.print(table)
+
+
+def _measured(profile: Profile, first: Profile) -> list[str]:
+    """A row of the table; empty where there is no finite value."""
+    numbers = profile.numbers
+    product = numbers.get("summary/product_ms", math.nan)
+    slowest = math.nan if profile is first else first.numbers.get("summary/product_ms", math.nan)
+    return [
+        _number(value)
+        for value in (
+            *profile.ends("activation/std"),
+            numbers.get("summary/std_growth", math.nan),
+            *profile.ends("gradient/preactivation_norm"),
+            numbers.get("summary/gradient_growth", math.nan),
+            numbers["summary/forward_ms"],
+            numbers["summary/backward_ms"],
+            product,
+            slowest / product,
+        )
+    ]
 
 
 def show_claims(findings: Sequence[Finding], console: Console) -> None:
@@ -97,4 +113,6 @@ def say_where(name: str, uri: str, console: Console) -> None:
 
 
 def _number(value: float) -> str:
-    return re.sub("e-0", "e-", f"{value:.3g}") if math.isfinite(value) else "-"
+    if not math.isfinite(value):
+        return ""
+    return f"{value:,.0f}" if 1e3 <= value < 1e6 else re.sub("e-0", "e-", f"{value:.3g}")

@@ -73,8 +73,8 @@ class Claim:
     def expects(self) -> str:
         low, high = self._bounds()
         if math.isinf(low):
-            return f"at most {high:g}"
-        return f"at least {low:g}" if math.isinf(high) else f"{low:g} to {high:g}"
+            return f"at most {high:.12g}"
+        return f"at least {low:.12g}" if math.isinf(high) else f"{low:.12g} to {high:.12g}"
 
     def keeps(self, value: float) -> bool:
         low, high = self._bounds()

@@ -19,6 +19,30 @@ from fanin.signal.timing import Times
 Array = np.ndarray
 
 
+CURVES = (
+    "preactivation/mean",
+    "preactivation/std",
+    "activation/mean",
+    "activation/std",
+    "activation/dead_fraction",
+    "activation/correlation",
+    "gradient/preactivation_norm",
+    "gradient/weight_norm",
+    "gradient/bias_norm",
+    "time/forward_ms",
+    "time/backward_ms",
+)
+NUMBERS = (
+    "summary/loss",
+    "summary/std_growth",
+    "summary/gradient_growth",
+    "summary/first_nonfinite_layer",
+    "summary/forward_ms",
+    "summary/backward_ms",
+    "summary/product_ms",
+)
+
+
 @dataclass(frozen=True)
 class Profile:
     """`curves`: name -> (depth,), nan where there is no finite value. `numbers`: all finite."""
@@ -51,7 +75,7 @@ class Profile:
         return (float(finite[0]), float(finite[-1])) if len(finite) else (math.nan, math.nan)
 
 
-def measure(network: Network, times: Times) -> Profile:
+def measure(network: Network, times: Times, product_ms: float = math.nan) -> Profile:
     """Read everything off a network that holds a pass, and off the clock."""
     z, a, delta, gradients = network.z, network.a, network.delta, network.gradients
     weight_gradients = [statistics.norm(stack) for stack in (gradients.first, gradients.hidden)]
@@ -83,6 +107,7 @@ def measure(network: Network, times: Times) -> Profile:
         "summary/first_nonfinite_layer": _first_nonfinite_layer(forward_finite, backward_finite),
         "summary/forward_ms": times.forward_total,
         "summary/backward_ms": times.backward_total,
+        "summary/product_ms": product_ms,
     }
     curves = dict(_with_companions(seeds))
     curves |= {"time/forward_ms": times.forward, "time/backward_ms": times.backward}

@@ -65,7 +65,7 @@ def dead_fraction(activation: Activation, z: Tensor, a: Tensor) -> Tensor:
     """The share of units whose derivative is zero on every input of the batch."""
 
     def chunk(z: Tensor, a: Tensor) -> Tensor:
-        steepest = activation.derivative(z, a).abs_().amax(-2)
+        steepest = activation.derivative(z, a).abs().amax(-2)
         return (steepest < DEAD_BELOW * activation.steepest).double().mean(-1)
 
     return _by_layers(chunk, z, a)

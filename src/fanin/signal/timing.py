@@ -36,12 +36,13 @@ class Times:
 def time_passes(network: Network, *, warmup: int, repeats: int) -> Times:
     """Run `warmup` passes, then `repeats` timed ones; the network then holds the last pass."""
     device = network.inputs.device
-    laps = _host_laps if device.type == "cpu" else _device_laps
+    laps = _laps(device)
     for _ in range(warmup):
         network.run()
     passes = [
         (laps(network.forward, device), laps(network.backward, device)) for _ in range(repeats)
     ]
+    network.collect()
     forward, backward = (np.array(laps) for laps in zip(*passes, strict=True))
     return Times(
         forward=np.median(forward[:, :-1], axis=0),
@@ -49,6 +50,27 @@ def time_passes(network: Network, *, warmup: int, repeats: int) -> Times:
         forward_total=float(np.median(forward.sum(axis=1))),
         backward_total=float(np.median(backward.sum(axis=1))),
     )
+
+
+def time_product(network: Network, *, warmup: int, repeats: int) -> float:
+    """Milliseconds of the bare product of the inputs with the first layer's weights.
+
+    By the network's own rung, for its first replica: (batch, inputs) @ (inputs, units).
+    """
+    weights = network.parameters.layers()[0][0][0]
+    device = network.inputs.device
+    laps = _laps(device)
+
+    def product(after_layer: Callable[[], None]) -> None:
+        network.matmul(network.inputs, weights)
+        after_layer()
+
+    times = [laps(product, device)[0] for _ in range(warmup + repeats)]
+    return float(np.median(times[warmup:]))
+
+
+def _laps(device: torch.device) -> Callable[[Pass, torch.device], list[float]]:
+    return _host_laps if device.type == "cpu" else _device_laps
 
 
 def _host_laps(half: Pass, device: torch.device) -> list[float]:

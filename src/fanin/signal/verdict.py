@@ -24,7 +24,10 @@ DEAD = 0.9
 
 def verdict(profile: Profile) -> str:
     curves = profile.curves
-    forward = _trouble(curves["activation/std"], curves["activation/dead_fraction"])
+    sizes = curves["activation/std"]
+    if not sizes.any():  # a single value has no std
+        sizes = np.abs(curves["activation/mean"])
+    forward = _trouble(sizes, curves["activation/dead_fraction"])
     if forward:
         return forward
     norms = curves["gradient/preactivation_norm"][::-1]
