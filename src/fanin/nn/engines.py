@@ -33,7 +33,7 @@ class AutogradNetwork(Network):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._leaves = [(nn.Parameter(w), nn.Parameter(b)) for w, b in self.parameters.layers()]
+        self._leaves = [(nn.Parameter(w), nn.Parameter(b)) for w, b in self._layers]
         self._linears, self._activate, self._measure_loss = self._operations()
         self._after_layer: Callable[[], None] = lambda: None
 
@@ -71,7 +71,7 @@ class AutogradNetwork(Network):
         self.loss = self.loss.detach()
         for layer, (z, a) in enumerate(zip(self._z, self._a, strict=True)):
             self.z[layer], self.a[layer], self.delta[layer] = z.detach(), a.detach(), _grad(z)
-        for gradients, leaves in zip(self.gradients.layers(), self._leaves, strict=True):
+        for gradients, leaves in zip(self._gradients, self._leaves, strict=True):
             for gradient, leaf in zip(gradients, leaves, strict=True):
                 gradient.copy_(_grad(leaf))
 

@@ -50,6 +50,11 @@ class Network:
         self.out = inputs.new_empty(replicas, len(inputs), parameters.last.shape[-1])
         self.loss = inputs.new_empty(replicas)
 
+        # Views of each layer, made once: the stacks stay where they are.
+        self._layers = parameters.layers()
+        self._gradients = self.gradients.layers()
+        self._stacks = list(zip(self.z, self.a, self.delta, strict=True))
+
     @property
     def depth(self) -> int:
         return len(self.z)
@@ -63,9 +68,9 @@ class Network:
 
     def forward(self, after_layer: Callable[[], None] = lambda: None) -> None:
         """Layers 1 to depth, then the output layer and the loss."""
-        *hidden, (w_last, b_last) = self.parameters.layers()
+        *hidden, (w_last, b_last) = self._layers
         x = self.inputs
-        for (w, b), z, a in zip(hidden, self.z, self.a, strict=True):
+        for (w, b), (z, a, _) in zip(hidden, self._stacks, strict=True):
             linear(x, w, b, out=z, matmul=self.matmul)
             a[:] = self.activation.forward(z)
             x = a
@@ -76,19 +81,17 @@ class Network:
 
     def backward(self, after_layer: Callable[[], None] = lambda: None) -> None:
         """The output layer, then layers depth to 1: the chain rule from the loss back."""
-        layer_inputs = [self.inputs, *self.a]
-        weights = [w for w, _ in self.parameters.layers()]
-        gradients = self.gradients.layers()
-
         grad = self.loss_function.backward(self.out, self.targets)
         for layer in reversed(range(self.depth + 1)):
             if layer < self.depth:
-                z, a, delta = self.z[layer], self.a[layer], self.delta[layer]
-                input_gradient(grad, weights[layer + 1], out=delta, matmul=self.matmul)
+                z, a, delta = self._stacks[layer]
+                w_next, _ = self._layers[layer + 1]
+                input_gradient(grad, w_next, out=delta, matmul=self.matmul)
                 delta *= self.activation.derivative(z, a)
                 grad = delta
-            w_grad, b_grad = gradients[layer]
-            weight_gradient(layer_inputs[layer], grad, out=w_grad, matmul=self.matmul)
+            w_grad, b_grad = self._gradients[layer]
+            x = self._stacks[layer - 1][1] if layer else self.inputs
+            weight_gradient(x, grad, out=w_grad, matmul=self.matmul)
             bias_gradient(grad, out=b_grad)
             after_layer()
 

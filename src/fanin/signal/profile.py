@@ -93,13 +93,18 @@ def measure(network: Network, times: Times, product_ms: float = math.nan) -> Pro
     seeds = {name: values.numpy() for name, values in measured.items()}
 
     forward_finite = np.isfinite(seeds["preactivation/std"] + seeds["activation/std"])
-    seeds["activation/dead_fraction"][~forward_finite] = math.nan  # phi' of nan means nothing
     backward_finite = np.isfinite(
         seeds["gradient/preactivation_norm"]
         + seeds["gradient/weight_norm"]
         + seeds["gradient/bias_norm"]
     )
+    # A replica that has left the finite numbers ranks above all others, in every curve. (A nan
+    # that remains is a statistic that a layer does not have, such as a correlation of zeros.)
+    for name, values in seeds.items():
+        finite = backward_finite if name.startswith("gradient/") else forward_finite
+        values[~finite] = math.inf
     loss = network.loss_function.forward(network.out.cpu().double(), network.targets.cpu())
+    loss[~loss.isfinite()] = math.inf
     numbers = {
         "summary/loss": float(_percentile(loss.numpy(), 50)),
         "summary/std_growth": _growth(seeds["activation/std"]),
@@ -127,16 +132,15 @@ def _with_companions(seeds: dict[str, Array]) -> Iterator[tuple[str, Array]]:
 
 
 def _percentile(values: Array, percent: float) -> Array:
-    """Percentile along the last axis, interpolated; values that are not finite rank last."""
-    ranked = np.sort(np.where(np.isfinite(values), values, math.inf), axis=-1)
-    below, weight = divmod(percent / 100 * (values.shape[-1] - 1), 1)
-    low: Array = ranked[..., int(below)]
-    if weight == 0:
-        return low
-    high: Array = ranked[..., int(below) + 1]
+    """Percentile along the last axis, interpolated, of the values that are not nan."""
+    ranked = np.sort(values, axis=-1)  # nan comes last
+    last = np.maximum((~np.isnan(values)).sum(axis=-1, keepdims=True) - 1, 0)
+    below, weight = np.divmod(percent / 100 * last, 1)
+    low = np.take_along_axis(ranked, below.astype(int), axis=-1)
+    high = np.take_along_axis(ranked, np.minimum(below.astype(int) + 1, last), axis=-1)
     with np.errstate(invalid="ignore"):  # inf - inf
-        result: Array = low + weight * (high - low)
-    return result
+        result: Array = np.where(weight == 0, low, low + weight * (high - low))
+    return result[..., 0]
 
 
 def _growth(seeds: Array) -> float:

@@ -56,7 +56,9 @@ def norm(x: Tensor) -> Tensor:
 
     def chunk(x: Tensor) -> Tensor:
         scaled, exponent = _scale(x)
-        return _result(torch.linalg.vector_norm(scaled, dim=(-2, -1)), exponent)
+        # Row by row first: one long float32 sum would lose digits on a large layer.
+        rows = torch.linalg.vector_norm(scaled, dim=-1)
+        return _result(torch.linalg.vector_norm(rows, dim=-1), exponent)
 
     return _by_layers(chunk, x)
 
