@@ -1,11 +1,14 @@
 """The door: Hydra composes the configuration, the pipeline runs it. See `--help`."""
 
+import os
 from contextlib import nullcontext
+from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig
 
-from fanin import config
+os.environ["FANIN_PROJECT"] = str(Path(__file__).resolve().parent)
+from fanin import config  # which reads where the project is
 
 config.register()
 

@@ -26,8 +26,10 @@ def composed(monkeypatch):
         with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
             config = compose("config", list(overrides), return_hydra_config=True)
         HydraConfig.instance().set_config(config)
-        choices = config.hydra.runtime.choices
-        return OmegaConf.masked_copy(config, [k for k in config if k != "hydra"]), choices
+        choices = configuration.chosen(config.hydra)
+        task = OmegaConf.masked_copy(config, [name for name in config if name != "hydra"])
+        configuration.check(task)
+        return configuration.complete(task), choices
 
     return make
 
@@ -49,7 +51,6 @@ def test_every_option_makes_a_network_that_runs(composed, table, group, option):
         pytest.skip(f"no {option} here")
     extra = {"file": [f"data.path={table}"], "cross_entropy": ["data=digits"]}.get(option, [])
     config, choices = composed(f"{group}={option}", "depth=2", "batch_size=2", *extra)
-    configuration.check(config)
     parts: Parts = prepare(config, choices)
     network = make_network(config, parts).run()
     assert network.loss.isfinite().all()
@@ -70,8 +71,8 @@ def test_every_init_has_a_bias_std(composed, option):
 def test_defaults_are_the_chapters(composed):
     config, choices = composed()
     assert (config.batch_size, config.data.features, config.hidden_size) == (200, 100, 100)
-    assert (choices.init, choices.activation, config.depth) == ("kaiming", "relu", 10)
-    assert (choices.device, config.init.bias_std) == ("auto", 0)
+    assert (choices["init"], choices["activation"], config.depth) == ("kaiming", "relu", 10)
+    assert (choices["device"], config.init.bias_std) == ("auto", 0)
     assert prepare(config, choices).inputs.shape == (200, 100)
 
 
@@ -80,13 +81,14 @@ def test_equal_runs_have_equal_hashes_wherever_they_are_tracked(composed):
         return record.config_hash(composed(*overrides)[0])
 
     assert hash_of("tracking.experiment=here") == hash_of("tracking.experiment=there")
+    assert hash_of("init.scale=2") == hash_of("init.scale=2.0") == hash_of()
     assert hash_of("seed=1") != hash_of("seed=2")
     assert hash_of("activation=gelu") != hash_of("activation=silu")
 
 
 def test_no_password_reaches_the_record(composed, tmp_path):
     config, choices = composed("tracking.uri=postgresql://me:secret@host/db")
-    assert record.params(config, choices)["tracking.uri"] == "postgresql://me:***@host/db"
+    assert record.params(config, choices)["tracking.uri"] == "postgresql://***@host/db"
     assert "secret" not in OmegaConf.to_yaml(OmegaConf.create(record._resolved(config)))
     typed = ["tracking.parent=abc", "depth=1", "tracking.uri=http://me:secret@host"]
-    assert record.tags(typed)["overrides"] == "depth=1 tracking.uri=http://me:***@host"
+    assert record.tags(typed)["overrides"] == "depth=1 tracking.uri=http://***@host"

@@ -30,13 +30,13 @@ def correlation(x, y):
 
 @pytest.mark.parametrize(("batch", "features"), [(200, 100), (1, 1), (7, 3)])
 def test_gaussian_has_its_shape(batch, features):
-    inputs, targets = Gaussian(features=features).load(batch)
+    inputs, targets, _ = Gaussian(features=features).load(batch)
     assert (inputs.shape, inputs.dtype) == ((batch, features), torch.float32)
     assert (targets.shape, targets.dtype) == ((batch,), torch.float32)
 
 
 def test_gaussian_is_standard_normal():
-    inputs, targets = Gaussian(features=100).load(20_000)
+    inputs, targets, _ = Gaussian(features=100).load(20_000)
     for x in (inputs, targets):
         assert abs(x.mean()) < 5 / x.numel() ** 0.5
         assert abs(x.var() - 1) < 5 * (2 / x.numel()) ** 0.5
@@ -56,7 +56,7 @@ def test_gaussian_repeats_by_seed_alone():
 
 @pytest.mark.parametrize("seed", [0, 1, 7])
 def test_gaussian_repeats_no_networks_weights(seed):
-    inputs, targets = Gaussian(seed=seed).load(200)
+    inputs, targets, _ = Gaussian(seed=seed).load(200)
     weights = torch.randn(200, 100, generator=torch.Generator().manual_seed(seed))
     assert abs(correlation(inputs, weights)) < 5 / 20_000**0.5
     assert abs(correlation(targets, weights[:2])) < 5 / 200**0.5
@@ -64,7 +64,7 @@ def test_gaussian_repeats_no_networks_weights(seed):
 
 
 def test_a_batch_can_be_changed_without_changing_the_data():
-    inputs, targets = Gaussian().load(10)
+    inputs, targets, _ = Gaussian().load(10)
     inputs.zero_()
     targets.zero_()
     assert Gaussian().load(10)[0].all()
@@ -74,7 +74,7 @@ def test_a_batch_can_be_changed_without_changing_the_data():
 
 
 def test_digits_are_standardised_over_the_whole_set():
-    inputs, targets = Digits().load(1797)
+    inputs, targets, _ = Digits().load(1797)
     assert inputs.shape == (1797, 64)
     assert inputs.mean().item() == pytest.approx(0, abs=1e-12)
     assert inputs.std(correction=0).item() == pytest.approx(1, rel=1e-12)
@@ -84,7 +84,7 @@ def test_digits_are_standardised_over_the_whole_set():
 def test_digits_keep_their_pixels_and_their_labels():
     """Each row is an image of the set, up to one scale and shift, with its own label."""
     images, digits = load_digits(return_X_y=True)
-    inputs, targets = Digits(seed=5).load(300)
+    inputs, targets, _ = Digits(seed=5).load(300)
     pixels = (inputs.numpy() * images.std() + images.mean()).round().astype(int)
     labels = {tuple(image): digit for image, digit in zip(images.astype(int), digits, strict=True)}
     assert len(labels) == 1797
@@ -93,7 +93,7 @@ def test_digits_keep_their_pixels_and_their_labels():
 
 
 def test_digits_are_classes():
-    _, targets = Digits().load(200)
+    _, targets, _ = Digits().load(200)
     assert not targets.is_floating_point()
     assert CrossEntropy().outputs(CrossEntropy().prepare(targets, torch.float32)) == 10
 
@@ -128,7 +128,7 @@ def file(tmp_path):
 
 
 def sorted_rows(batch):
-    inputs, targets = batch
+    inputs, targets, _ = batch
     return sorted(
         (*row, target) for row, target in zip(inputs.tolist(), targets.tolist(), strict=True)
     )
@@ -160,7 +160,7 @@ def test_csv(file, text):
 
 
 def test_csv_with_classes_in_its_last_column(file):
-    _, targets = file("0.5,0\n1.5,2\n2.5,1\n").load(3)
+    _, targets, _ = file("0.5,0\n1.5,2\n2.5,1\n").load(3)
     assert sorted(CrossEntropy().prepare(targets, torch.float32).tolist()) == [0, 1, 2]
 
 
@@ -176,7 +176,7 @@ def test_npz(file, x_type, y_type):
 
 def test_npz_with_several_targets(file):
     x, y = np.arange(12.0).reshape(4, 3), np.arange(8.0).reshape(4, 2)
-    inputs, targets = file({"x": x, "y": y, "more": x}).load(4)
+    inputs, targets, _ = file({"x": x, "y": y, "more": x}).load(4)
     assert targets.shape == (4, 2)
     assert (inputs[:, 0] / 3).tolist() == (targets[:, 0] / 2).tolist()
 
@@ -188,10 +188,10 @@ def test_npz_of_another_machines_byte_order(file):
 
 def test_a_batch_is_rows_of_the_file_none_twice(file):
     table = "".join(f"{n},{2 * n}\n" for n in range(100))
-    inputs, targets = file(table, seed=1).load(30)
+    inputs, targets, _ = file(table, seed=1).load(30)
     assert len(inputs.unique()) == 30
     assert torch.equal(2 * inputs[:, 0], targets)
-    assert_same((inputs, targets), file(table, seed=1).load(30))
+    assert_same((inputs, targets), file(table, seed=1).load(30)[:2])
     assert not torch.equal(inputs, file(table, seed=2).load(30)[0])
 
 

@@ -40,8 +40,12 @@ def test_all_nan_and_all_zero(workplace):
 
 def test_a_continuous_setting_can_be_swept(workplace):
     workplace.run("-m", "init.scale=1.5,2,2.5", "depth=4", "hidden_size=8")
-    scales = [run.data.params["init.scale"] for run in workplace.runs()[1:]]
-    assert scales == ["1.5", "2", "2.5"]
+    runs = workplace.runs()[1:]
+    assert [run.info.run_name for run in runs] == [
+        f"kaiming relu 4x8 init.scale={scale}" for scale in ("1.5", "2", "2.5")
+    ]
+    scales = [run.data.params["init.scale"] for run in runs]
+    assert scales == ["1.5", "2.0", "2.5"]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16"])
@@ -145,11 +149,14 @@ def test_a_job_that_raises_fails_alone(workplace):
     assert "RuntimeError: not today" in done.stderr
     assert "1 of 2 jobs failed" in done.stderr
     assert "Traceback" not in done.stderr
-    (row,) = (line for line in done.stdout.splitlines() if "healthy" in line or "explod" in line)
-    assert row.split()[0] == finished.data.params["activation"]
+    assert finished.data.params["activation.fail"] == "False"
+    assert sum(line.startswith("False") for line in done.stdout.splitlines()) == 1
+    assert failed.data.params["activation.fail"] == "True"
+    assert "not today" in (workplace.folder / "sweep" / "0" / "traceback.txt").read_text()
 
 
-def test_an_interrupted_sweep_leaves_nothing_running(workplace):
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_sweep_leaves_nothing_running(workplace, how):
     process = subprocess.Popen(
         workplace.command("-m", "seed=0,1", "depth=50", "timing.repeats=1000000"),
         cwd=workplace.folder,
@@ -166,12 +173,13 @@ def test_an_interrupted_sweep_leaves_nothing_running(workplace):
         while len(workplace.runs()) < 2:
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(how)
         _, errors = process.communicate(timeout=60)
     finally:
         process.kill()
     assert process.returncode == 130
     assert b"Traceback" not in errors
+    assert b"fanin: interrupted" in errors
     assert [run.info.status for run in workplace.runs()] == ["KILLED", "KILLED"]
 
 

@@ -52,6 +52,20 @@ WRONG = {
     "tracking.uri=null": "tracking.uri",
     "tracking.uri=nonsense://here": "tracking.uri=nonsense://here:",
     "experiment=missing": "experiment",
+    "~depth": "depth is missing: give it a",
+    "~tracking": "tracking",
+    "depth=range(1,4)": "depth=range(1,4): several values are a sweep; add -m",
+    "hidden_size=300000": "use smaller ones",
+    "batch_size=99999999999": "batch_size=99999999999: too large for this machine",
+    "-m activation=[relu,tanh]": "activation: use the name of one option",
+    "init._target_=fanin.nn.activations.ReLU ~init.mode ~init.distribution ~init.scale"
+    " ~init.bias_std": "init._target_=fanin.nn.activations.ReLU: use a Init",
+    "hydra.run.dir=/proc/x": "/proc/x: No such file or directory",
+    "-m depth=range(5,1)": "depth=range(5,1): a sweep of no jobs",
+    "-m tracking.experiment=x,y": "tracking.experiment=x,y: a sweep is tracked in one place",
+    "experiment=chapter/fify": "did you mean chapter/fifty_layers?",
+    "tracking.uri=": "tracking.uri is empty",
+    "tracking.uri=http://me:secret@localhost:1": "tracking.uri=http://***@localhost:1: ",
     "init={a:": "init={a:: not a setting that can be read; write NAME=VALUE",
 }
 
@@ -71,6 +85,7 @@ def test_one_line_that_names_it(workplace, typed):
     assert line.startswith("fanin: ")
     assert WRONG[typed] in line
     assert done.stdout == ""
+    assert "secret" not in line
     assert not (workplace.folder / "mlflow.db").exists() or workplace.runs() == []
 
 

@@ -9,12 +9,13 @@ import difflib
 import logging
 import os
 import re
+import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
@@ -32,8 +33,8 @@ from yaml import YAMLError
 
 from fanin.signal.claims import Claim
 
-PROJECT = Path(__file__).resolve().parents[2]
-"""Where run.py, conf/, experiments/ and outputs/ are."""
+PROJECT = Path(os.environ.get("FANIN_PROJECT") or Path(__file__).resolve().parents[2])
+"""Where run.py, conf/, experiments/ and outputs/ are; run.py says so to its workers too."""
 
 GROUPS = ("init", "activation", "data", "loss", "device")
 CHOICES = {
@@ -42,6 +43,7 @@ CHOICES = {
     "matmul": ("loops", "rows", "broadcast", "einsum", "builtin"),
     "device.name": ("auto", "cpu", "cuda", "mps"),
 }
+Choices = Mapping[str, str | None]
 LEAST = {
     "depth": 0,
     "hidden_size": 1,
@@ -110,14 +112,26 @@ class SettingError(Exception):
 def register() -> None:
     """Tell Hydra of the schema, the project's folder and the files in experiments/."""
     OmegaConf.register_new_resolver("project", lambda: str(PROJECT), replace=True)
+    OmegaConf.register_new_resolver("store", _store, replace=True)
     OmegaConf.register_new_resolver("devices", _devices, replace=True)
     store = ConfigStore.instance()
     store.store(name="schema", node=Config)
+    for experiment in _experiments():
+        folder, _, name = f"experiment/{experiment}".rpartition("/")
+        node = _experiment(PROJECT / "experiments" / f"{experiment}.yaml")
+        store.store(group=folder, name=name, node=node, package="_global_")
+
+
+def _experiments() -> list[str]:
+    """The names of the files in experiments/, such as chapter/fifty_layers."""
     folder = PROJECT / "experiments"
-    for path in sorted(folder.rglob("*.yaml")):
-        name = path.relative_to(folder).with_suffix("")
-        group = "/".join(["experiment", *name.parent.parts])
-        store.store(group=group, name=name.name, node=_experiment(path), package="_global_")
+    return sorted(str(p.relative_to(folder).with_suffix("")) for p in folder.rglob("*.yaml"))
+
+
+def _store() -> str:
+    """MLflow's own variable, or the database in outputs/."""
+    default = f"sqlite:///{PROJECT}/outputs/mlflow.db"
+    return os.environ.get("MLFLOW_TRACKING_URI") or default
 
 
 def _devices() -> str:
@@ -130,6 +144,8 @@ def _devices() -> str:
 def _experiment(path: Path) -> DictConfig:
     """An experiment file: always a sweep, its claims beside claims.strict.
 
+    `activation: tanh` in it chooses the option, as on the command line.
+
     One that cannot be read hinders no other: choosing it says what is wrong.
     """
     try:
@@ -140,44 +156,97 @@ def _experiment(path: Path) -> DictConfig:
         node = OmegaConf.create({f"{_UNREADABLE}: write NAME: VALUE": None})
     if isinstance(node.get("claims"), ListConfig):
         node.claims = {"made": node.claims}
+    defaults = node.setdefault("defaults", [])
+    for group in GROUPS:
+        if isinstance(node.get(group), str):
+            defaults.append({f"override /{group}": node.pop(group)})
     OmegaConf.update(node, "hydra.mode", "MULTIRUN", force_add=True)
     return node
 
 
 def check(config: DictConfig) -> None:
-    """The values that have a range or a list. Raises SettingError."""
-    known = [field.name for field in fields(Config)]
-    for name in map(str, config):
-        if name not in known:
-            raise SettingError(f"{name}: no such setting{_nearest(name, known)}")
+    """The names, and the values that have a range or a list. Raises SettingError."""
+    _check_names(config)
     for setting, least in LEAST.items():
         value = OmegaConf.select(config, setting)
+        if value is None:
+            raise SettingError(f"{setting} is missing: give it a whole number, {least} or more")
         if value < least:
             raise SettingError(f"{setting}={value}: use a whole number, {least} or more")
-    if config.seed + config.replicas - 1 > MOST_SEED:
-        raise SettingError(f"seed={config.seed}: use a number under 2^32, the replicas' included")
     for setting, choices in CHOICES.items():
         value = OmegaConf.select(config, setting)
         if value not in choices:
             raise SettingError(f"{setting}={value}: use one of {', '.join(choices)}")
+    if config.seed + config.replicas - 1 > MOST_SEED:
+        raise SettingError(f"seed={config.seed}: use a number under 2^32, the replicas' included")
+    if not config.tracking.uri:
+        raise SettingError("tracking.uri is empty: give it the address of a server or a database")
 
 
-def build(config: DictConfig, group: str) -> Any:
-    """The object that a group's node describes. Raises SettingError.
+def _check_names(config: DictConfig) -> None:
+    """No setting too many, none too few, and a group is an option of it."""
+    known = [field.name for field in fields(Config)]
+    for name in map(str, config):
+        if name not in known:
+            raise SettingError(f"{name}: no such setting{_nearest(name, known)}")
+    for name in known:
+        if OmegaConf.is_missing(config, name):
+            raise SettingError(f"{name} is missing: give it a value")
+    for group in GROUPS:
+        if not isinstance(config[group], DictConfig):
+            raise SettingError(f"{group}={config[group]}: use the name of one option")
 
-    Where it is a dataclass, its field types are the schema of the group's values.
+
+def chosen(hydra: Any) -> Choices:
+    """The option of each group by name, from Hydra's own part. Raises SettingError."""
+    choices = hydra.runtime.choices
+    for group in GROUPS:
+        if not isinstance(choices.get(group), str):
+            raise SettingError(f"{group}: use the name of one option, or -m and commas for several")
+    return {name: choices.get(name) for name in (*GROUPS, "experiment")}
+
+
+def complete(config: DictConfig) -> DictConfig:
+    """The configuration with every value resolved and of its class's own type.
+
+    Where the class of a group is a dataclass, its field types are the schema of the group: then
+    2 and 2.0 are one scale, for a run's record too. Raises SettingError.
     """
-    node = config[group]
+    values = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
+    for group in GROUPS:
+        node = values[group]
+        target = node.pop("_target_", None)
+        if target is None:
+            if group == "device":
+                continue
+            raise SettingError(f"{group}: its file has no _target_; name a class there")
+        with _naming(group):
+            found = get_class(target)
+            if is_dataclass(found):
+                typed = OmegaConf.merge(OmegaConf.structured(found), node)
+                node = OmegaConf.to_container(typed, throw_on_missing=True)
+        values[group] = {"_target_": target, **node}
+    return OmegaConf.create(values)
+
+
+def build(config: DictConfig, group: str, kind: type) -> Any:
+    """The object that a group of a complete configuration describes. Raises SettingError."""
+    with _naming(group):
+        made = instantiate(config[group])
+    if not isinstance(made, kind):
+        raise SettingError(f"{group}._target_={config[group]._target_}: use a {kind.__name__}")
+    return made
+
+
+@contextmanager
+def _naming(group: str) -> Iterator[None]:
+    """What a class refuses begins with a setting: put the group in front of it."""
     try:
-        target = get_class(node._target_)
-        values: Any = OmegaConf.masked_copy(node, [name for name in node if name != "_target_"])
-        if is_dataclass(target):
-            values = OmegaConf.merge(OmegaConf.structured(target), values)
-        return instantiate({"_target_": node._target_, **values})
+        yield
     except (HydraException, OmegaConfBaseException, ValueError, TypeError, ImportError) as error:
-        text = explain(error)
-        named = text.startswith(f"{group}.")
-        raise SettingError(text if named else f"{group}.{text}") from error
+        line = explain(error)
+        begins_with_setting = re.match(r"\w+(=| is missing|: no such setting)", line)
+        raise SettingError(f"{group}{'.' if begins_with_setting else ': '}{line}") from error
 
 
 def is_alone() -> bool:
@@ -189,6 +258,7 @@ def is_alone() -> bool:
 def one_line_errors() -> Iterator[None]:
     """End the process with one line and status 1 where the user got something wrong."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves its exceptions to us
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # closes the runs as Ctrl-C does
     try:
         yield
     except Exception as error:
@@ -196,14 +266,17 @@ def one_line_errors() -> Iterator[None]:
             raise
         sys.exit(f"fanin: {explain(error)}")
     except KeyboardInterrupt:
+        print("fanin: interrupted", file=sys.stderr)
         sys.exit(130)
 
 
 def _is_answer(error: Exception) -> bool:
     """Whether it tells the user of a mistake, and not us of one."""
-    if isinstance(error, (SettingError, HydraException, OmegaConfBaseException)):
+    if isinstance(
+        error, (SettingError, HydraException, OmegaConfBaseException, OSError, YAMLError)
+    ):
         return True
-    # What Hydra says to activation=null.
+    # What Hydra says to activation=null, for one.
     return isinstance(error, ValueError) and str(error).startswith("Config group override")
 
 
@@ -212,13 +285,16 @@ def explain(error: Exception) -> str:
     cause = error.__cause__ or error.__context__
     if isinstance(error, OverrideParseException):
         return f"{error.override}: not a setting that can be read; write NAME=VALUE"
-    if isinstance(error, MissingConfigException) and error.options:
-        group, _, option = str(error.missing_cfg_file).rpartition("/")
-        return f"{group}={option}: no such option{_nearest(option, error.options)}"
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, option = str(error.missing_cfg_file).partition("/")
+        known = _experiments() if group == "experiment" else list(error.options or ())
+        return f"{group}={option}: no such option{_nearest(option, known)}"
     if isinstance(error, HydraException) and isinstance(cause, Exception):
         return _named_file(error) + explain(cause)
     if isinstance(error, OmegaConfBaseException) and error.full_key:
         return _explain_value(error)
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
     if _is_answer(error) and isinstance(error, ValueError):
         return f"a group takes the name of an option, as in activation=relu ({', '.join(GROUPS)})"
     return _AMBIGUOUS.sub(r"\1: several values are a sweep; add -m", " ".join(str(error).split()))
@@ -246,7 +322,7 @@ def _explain_value(error: OmegaConfBaseException) -> str:
     return f"{error.full_key}: {str(error).splitlines()[0]}"
 
 
-_AMBIGUOUS = re.compile(r"Ambiguous value for argument '(.*?)' .*")
+_AMBIGUOUS = re.compile(r"(?:Ambiguous value for argument|Sweep parameters) '(.*?)' .*")
 _KINDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
 
 

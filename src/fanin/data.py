@@ -1,8 +1,8 @@
 """Data: one batch of inputs and targets, the same for every replica and every job.
 
-`load(batch_size)` gives inputs (batch, features) in float32 or float64 and targets, (batch,)
-or (batch, outputs); a ValueError names the setting that is wrong. The seed is the data's own,
-and NumPy's generator draws, so that no seed can make inputs repeat a network's weights.
+`load(batch_size)` gives a Batch; a ValueError names the setting that is wrong. The seed is the
+data's own, and NumPy's generator draws, so that no seed can make inputs repeat a network's
+weights.
 """
 
 import csv
@@ -10,12 +10,22 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-Batch = tuple[Tensor, Tensor]
+
+class Batch(NamedTuple):
+    """`inputs` (batch, features) and `targets` (batch,) or (batch, outputs), on the CPU.
+
+    `all_targets` are those of the whole data set: a batch need not have every class.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    all_targets: Tensor
 
 
 class Data(ABC):
@@ -41,7 +51,7 @@ class Gaussian(Data):
         inputs = generator.standard_normal((batch_size, self.features), dtype=np.float32)
         shape = (batch_size,) if self.outputs == 1 else (batch_size, self.outputs)
         targets = generator.standard_normal(shape, dtype=np.float32)
-        return torch.from_numpy(inputs), torch.from_numpy(targets)
+        return Batch(*map(torch.from_numpy, (inputs, targets, targets)))
 
 
 @dataclass(frozen=True)
@@ -91,9 +101,9 @@ class File(Data):
 def _read(path: Path, modified: int) -> tuple[np.ndarray, np.ndarray]:
     """The file's inputs and targets, kept for the next job of a sweep; `modified` keys that."""
     readers = {".npz": _read_npz, ".csv": _read_csv}
-    if path.suffix not in readers:
+    if path.suffix.lower() not in readers:
         raise ValueError(f"path={path}: use a .npz or a .csv file")
-    x, y = readers[path.suffix](path)
+    x, y = readers[path.suffix.lower()](path)
     if x.ndim != 2 or y.ndim not in (1, 2) or len(x) != len(y) or 0 in x.shape + y.shape:
         raise ValueError(
             f"path={path}: x is {x.shape} and y is {y.shape}; "
@@ -151,7 +161,7 @@ def _draw(x: np.ndarray, y: np.ndarray, batch_size: int, seed: int) -> Batch:
     if batch_size > len(x):
         raise ValueError(f"batch_size={batch_size}: the data has {len(x)} rows; use that or fewer")
     rows = np.random.default_rng(seed).permutation(len(x))[:batch_size]
-    return torch.from_numpy(x[rows]), torch.from_numpy(y[rows])
+    return Batch(*map(torch.from_numpy, (x[rows], y[rows], y)))
 
 
 def _check_least(least: int, **settings: int) -> None:

@@ -5,7 +5,8 @@ that a user's settings can make fail, so that a wrong one is answered before a r
 """
 
 import math
-from collections.abc import Mapping
+import os
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from fanin import record
-from fanin.config import PROJECT, SettingError, build, is_alone
+from fanin.config import PROJECT, Choices, SettingError, build, chosen, complete, is_alone
 from fanin.data import Batch, Data
 from fanin.device import find, name_of
 from fanin.nn.activations import Activation
@@ -42,6 +43,7 @@ class Parts:
     loss: Loss
     inputs: Tensor
     targets: Tensor
+    outputs: int
     device: torch.device
     dtype: torch.dtype
 
@@ -49,55 +51,71 @@ class Parts:
 def run(config: DictConfig) -> Outcome:
     """One job: prepared, computed, measured, tracked. Alone, it also says what it found."""
     if not is_alone():
-        return _tracked(config)
+        hydra = HydraConfig.get()
+        try:
+            return _tracked(config)
+        except Exception:
+            path = Path(hydra.runtime.output_dir) / "traceback.txt"
+            path.write_text(traceback.format_exc())
+            raise
+        finally:
+            record.finish(Path(hydra.sweep.dir))
     with status("building, running, measuring ..."):
         outcome = _tracked(config)
     console = screen()
     show([outcome], ["init", "activation", "depth", "hidden_size"], console)
-    say_where(record.run_name(outcome.params), config.tracking.uri, console)
+    hydra = HydraConfig.get()
+    name = record.run_name(outcome.params, hydra.overrides.task)
+    say_where(name, experiment_of(config, chosen(hydra)), config.tracking.uri, console)
     return outcome
 
 
 def _tracked(config: DictConfig) -> Outcome:
     hydra = HydraConfig.get()
-    choices = hydra.runtime.choices
+    choices = chosen(hydra)
+    folder = Path(hydra.runtime.output_dir)
+    config = complete(config)
     parts = prepare(config, choices)
     params = record.params(config, choices)
+    name = record.run_name(params, hydra.overrides.task)
     tags = record.tags(hydra.overrides.task) | {
         "device.name": name_of(parts.device),
         "config.hash": record.config_hash(config),
     }
     store = open_store(config, choices)
-    with store.run(record.run_name(params), tags, parent=config.tracking.parent) as tracked:
+    with store.run(name, tags, params=params, parent=config.tracking.parent) as tracked:
         network = make_network(config, parts)
         often = {"warmup": config.timing.warmup, "repeats": config.timing.repeats}
         times = time_passes(network, **often)
         product = time_product(network, **often) if config.timing.product else math.nan
         profile = measure(network, times, product)
         outcome = Outcome(params, profile, verdict(profile))
+        files = record.write(folder, config, profile)  # first: a store may be away
         numbers = [(name, 0, value) for name, value in profile.numbers.items()]
-        tracked.log(
-            params=params,
-            metrics=[*profile.points(), *numbers],
-            tags={"verdict": outcome.verdict},
-        )
-        for path in record.write(Path(hydra.runtime.output_dir), config, profile):
+        tracked.log(metrics=[*profile.points(), *numbers], tags={"verdict": outcome.verdict})
+        for path in files:
             tracked.attach(path)
     return outcome
 
 
-def open_store(config: DictConfig, choices: Mapping[str, str | None]) -> Store:
+def open_store(config: DictConfig, choices: Choices) -> Store:
     """The store and MLflow experiment that a configuration names. Raises SettingError."""
-    experiment = config.tracking.experiment or choices["experiment"] or "fanin"
     try:
-        return connect(config.tracking.uri, experiment, PROJECT / "outputs" / "artifacts")
+        return connect(
+            config.tracking.uri, experiment_of(config, choices), PROJECT / "outputs" / "artifacts"
+        )
     except StoreError as error:
         uri = without_password(config.tracking.uri)
         raise SettingError(f"tracking.uri={uri}: {error}") from error
 
 
-def prepare(config: DictConfig, choices: Mapping[str, str]) -> Parts:
-    """Make what the groups name of settings that are in range. Raises SettingError."""
+def experiment_of(config: DictConfig, choices: Choices) -> str:
+    """The MLflow experiment: the one set, or the experiment file's name, or ours."""
+    return config.tracking.experiment or choices["experiment"] or "fanin"
+
+
+def prepare(config: DictConfig, choices: Choices) -> Parts:
+    """Make what the groups of a complete configuration name. Raises SettingError."""
     try:
         device = find(config.device.name)
     except ValueError as error:
@@ -105,29 +123,52 @@ def prepare(config: DictConfig, choices: Mapping[str, str]) -> Parts:
     if device.type == "mps" and config.dtype == "float64":
         raise SettingError("dtype=float64: device=mps has none; use float32 or device=cpu")
     dtype = getattr(torch, config.dtype)
-    parts = {group: build(config, group) for group in ("init", "activation", "loss", "data")}
-    inputs, targets = _load(parts.pop("data"), config.batch_size)
+    loss: Loss = build(config, "loss", Loss)
+    batch = _load(build(config, "data", Data), config.batch_size)
     try:
-        targets = parts["loss"].prepare(targets, dtype)
+        outputs = loss.outputs(loss.prepare(batch.all_targets, dtype))
     except ValueError as error:
         wrong = f"loss={choices['loss']}: {error}, which data={choices['data']} has not"
         raise SettingError(wrong) from error
-    return Parts(
-        **parts,
-        inputs=inputs.to(device, dtype),
-        targets=targets.to(device),
+    parts = Parts(
+        init=build(config, "init", Init),
+        activation=build(config, "activation", Activation),
+        loss=loss,
+        inputs=batch.inputs.to(device, dtype),
+        targets=loss.prepare(batch.targets, dtype).to(device),
+        outputs=outputs,
         device=device,
         dtype=dtype,
     )
+    _check_memory(config, parts)
+    return parts
 
 
 def _load(data: Data, batch_size: int) -> Batch:
     try:
         return data.load(batch_size)
+    except MemoryError as error:
+        raise SettingError(f"batch_size={batch_size}: too large for this machine") from error
     except ValueError as error:
         setting = str(error)
         prefix = "" if setting.startswith("batch_size=") else "data."
         raise SettingError(prefix + setting) from error
+
+
+def _check_memory(config: DictConfig, parts: Parts) -> None:
+    """Refuse a network whose stacks alone are larger than the machine's memory."""
+    depth, width, inputs = config.depth, config.hidden_size, parts.inputs.shape[1]
+    first, last = (inputs * width, width) if depth else (0, inputs)
+    weights = first + max(depth - 1, 0) * width**2 + last * parts.outputs
+    entries = config.replicas * (2 * weights + 3 * depth * config.batch_size * width)
+    needed = entries * parts.dtype.itemsize
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > there:
+        raise SettingError(
+            f"depth={depth} hidden_size={width} batch_size={config.batch_size} "
+            f"replicas={config.replicas}: needs {needed / 2**30:,.0f} GiB and this machine has "
+            f"{there / 2**30:,.0f}; use smaller ones"
+        )
 
 
 def make_network(config: DictConfig, parts: Parts) -> Network:
@@ -137,7 +178,7 @@ def make_network(config: DictConfig, parts: Parts) -> Network:
         depth=config.depth,
         inputs=parts.inputs.shape[1],
         width=config.hidden_size,
-        outputs=parts.loss.outputs(parts.targets),
+        outputs=parts.outputs,
         dtype=parts.dtype,
         device=parts.device,
     )

@@ -4,29 +4,38 @@ import csv
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from fanin.config import GROUPS, PROJECT
+from fanin.config import GROUPS, PROJECT, Choices
 from fanin.signal.claims import Finding
 from fanin.signal.profile import Profile
 from fanin.tracking.provenance import provenance
 from fanin.tracking.store import Run, without_password
 
+_FINISHED = ".finished"
 
-def params(config: DictConfig, choices: Mapping[str, str]) -> dict[str, str]:
+
+def params(config: DictConfig, choices: Choices) -> dict[str, str]:
     """The names chosen and every value, flat: `init`, `init.scale`, `depth`, `timing.repeats`."""
-    chosen = {group: choices[group] for group in GROUPS}
+    chosen = {group: str(choices[group]) for group in GROUPS}
     return chosen | {name: str(value) for name, value in _leaves(_resolved(config))}
 
 
-def run_name(params: Mapping[str, str]) -> str:
-    """Such as `kaiming relu 50x100`."""
-    return "{init} {activation} {depth}x{hidden_size}".format_map(params)
+def run_name(params: Mapping[str, str], overrides: Sequence[str]) -> str:
+    """Such as `kaiming relu 50x100`, and what else was set: `kaiming relu 50x100 seed=3`."""
+    named = ("init", "activation", "depth", "hidden_size", "experiment")
+    settings = [override.partition("=") for override in overrides]
+    others = [
+        f"{name.lstrip('+')}={value}"
+        for name, _, value in settings
+        if name.lstrip("+") not in named and not name.startswith(("tracking.", "claims."))
+    ]
+    return " ".join(["{init} {activation} {depth}x{hidden_size}".format_map(params), *others])
 
 
 def tags(overrides: Sequence[str]) -> dict[str, str]:
@@ -60,6 +69,19 @@ def write(folder: Path, config: DictConfig, profile: Profile) -> list[Path]:
     return [settings, layers]
 
 
+def finish(sweep: Path) -> None:
+    """A job's last word, whatever became of it: one more dot in a file of the sweep's folder."""
+    with (sweep / _FINISHED).open("a") as file:
+        file.write(".")
+
+
+def finished(sweep: Path) -> Callable[[], int]:
+    """How many jobs have ended from now on, in whichever process."""
+    path = sweep / _FINISHED
+    path.write_text("")
+    return lambda: path.stat().st_size
+
+
 def write_claims(parent: Run, findings: Sequence[Finding]) -> None:
     """Keep with a sweep what became of its claims: a table, a tag for each state, two counts."""
     count = Counter(finding.verdict for finding in findings)
@@ -75,7 +97,7 @@ def write_claims(parent: Run, findings: Sequence[Finding]) -> None:
 
 def _resolved(config: DictConfig) -> dict[str, Any]:
     """The configuration as plain values, fit to be shown to others."""
-    values = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
+    values = cast(dict[str, Any], OmegaConf.to_container(config))
     del values["claims"]  # what is expected of a run is no part of it
     tracking = values["tracking"]
     del tracking["parent"]

@@ -19,7 +19,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from fanin.config import Claims, SettingError, check
+from fanin.config import Choices, Claims, SettingError, check, chosen, complete
 from fanin.report.progress import progress, status
 from fanin.signal.claims import Claim, Params
 
@@ -54,14 +54,14 @@ class Sweep(Sweeper):
             composed = [self._compose(job) for job in jobs]
             # Only now, because torch and mlflow take seconds to import.
             from fanin import record
-            from fanin.pipeline import open_store, prepare
+            from fanin.pipeline import experiment_of, open_store, prepare
             from fanin.report.ladder import draw_ladder
             from fanin.report.summary import say_where, screen, show, show_claims
 
             for config, choices in composed:
                 prepare(config, choices)
             claims = self._claims([record.params(*job) for job in composed], arguments)
-            choices = self.config.hydra.runtime.choices
+            choices = chosen(self.config.hydra)
             store = open_store(self.config, choices)
 
         folder = Path(self.config.hydra.sweep.dir)
@@ -69,16 +69,17 @@ class Sweep(Sweeper):
         OmegaConf.save(self.config, folder / "multirun.yaml")
         console = screen()
         name = record.typed(arguments) or choices["experiment"] or "sweep of one"
+        findings, failures = [], []
         try:
             with store.run(name, record.tags(arguments)) as parent:
-                with progress("jobs", len(jobs), lambda: _finished(folder)):
+                with progress("jobs", len(jobs), record.finished(folder)):
                     children = [[*job, f"tracking.parent={parent.id}"] for job in jobs]
                     returns = self.launcher.launch(children, initial_job_idx=0)
                 outcomes = [r._return_value for r in returns if r.status == JobStatus.COMPLETED]
-                varying = _varying(jobs, outcomes)
+                varying = _varying(jobs, outcomes) if outcomes else []
                 if outcomes:
                     show(outcomes, varying, console)
-                if all("summary/product_ms" in o.profile.numbers for o in outcomes):
+                if outcomes and all("summary/product_ms" in o.profile.numbers for o in outcomes):
                     draw_ladder(outcomes, folder / "ladder.png")
                     parent.attach(folder / "ladder.png")
                 findings = [claim.judge(outcomes, varying) for claim in claims]
@@ -89,10 +90,10 @@ class Sweep(Sweeper):
                 if failures:
                     raise JobsFailedError(f"{len(failures)} of {len(jobs)} jobs failed")
         except JobsFailedError as error:
-            print(*failures, f"fanin: {error}", sep="\n", file=sys.stderr)
+            print(*failures, f"fanin: {error}; see {folder}", sep="\n", file=sys.stderr)
             sys.exit(1)
         finally:
-            say_where(name, self.config.tracking.uri, console)
+            say_where(name, experiment_of(self.config, choices), self.config.tracking.uri, console)
         broken = sum(finding.verdict == "broken" for finding in findings)
         if broken and self.config.claims.strict:
             sys.exit(f"fanin: claims.strict: {broken} of {len(findings)} claims are broken")
@@ -104,15 +105,24 @@ class Sweep(Sweeper):
                 raise SettingError(
                     f"hydra.sweeper.params.{name}={value}: write a sweep as one text, {name}: 1,2,3"
                 )
-        swept = [f"{name}={value}" for name, value in self.params.items()]
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        overrides = parser.parse_overrides([*swept, *arguments])
+        typed = parser.parse_overrides(arguments)
+        keys = {override.key_or_group for override in typed}
+        params = [f"{name}={value}" for name, value in self.params.items() if name not in keys]
+        overrides = [*parser.parse_overrides(params), *typed]
         for override in overrides:
-            if override.is_sweep_override() and override.key_or_group == "experiment":
+            if not override.is_sweep_override():
+                continue
+            if override.key_or_group == "experiment":
                 raise SettingError(
                     f"{override.input_line}: each has a sweep of its own; run them one at a time"
                 )
-        return BasicSweeper.split_arguments(overrides, max_batch_size=None)[0]
+            if override.key_or_group.startswith("tracking."):
+                raise SettingError(f"{override.input_line}: a sweep is tracked in one place")
+        (jobs,) = BasicSweeper.split_arguments(overrides, max_batch_size=None)
+        if not jobs:
+            raise SettingError(f"{' '.join(arguments)}: a sweep of no jobs; give it a value")
+        return jobs
 
     def _claims(self, params: list[Params], arguments: list[str]) -> list[Claim]:
         """The experiment's claims, each of which could be judged.
@@ -134,18 +144,13 @@ class Sweep(Sweeper):
                 raise SettingError(f"claim {claim.says!r}: {wrong}")
         return claims
 
-    def _compose(self, job: Job) -> tuple[DictConfig, DictConfig]:
-        """The job's configuration, checked as far as Hydra and ranges go, and its choices."""
+    def _compose(self, job: Job) -> tuple[DictConfig, Choices]:
+        """The job's complete configuration, in range, and its choices."""
         config = self.hydra_context.config_loader.load_sweep_config(self.config, job)
         with open_dict(config):
             hydra = config.pop("hydra")
         check(config)
-        return config, hydra.runtime.choices
-
-
-def _finished(folder: Path) -> int:
-    """How many jobs have written their profile: the same question under any launcher."""
-    return sum(1 for _ in folder.rglob("profile.csv"))
+        return complete(config), chosen(hydra)
 
 
 def _failures(jobs: list[Job], returns: Sequence[JobReturn]) -> list[str]:
@@ -160,8 +165,10 @@ def _failures(jobs: list[Job], returns: Sequence[JobReturn]) -> list[str]:
 
 def _varying(jobs: list[Job], outcomes: Sequence[Any]) -> list[str]:
     """The settings in which the jobs differ, or the main ones where they do not."""
-    names = [override.partition("=")[0].lstrip("+") for override in jobs[0]]
-    varying = [
-        name for name in names if len({outcome.params.get(name) for outcome in outcomes}) > 1
-    ]
-    return varying or ["init", "activation", "depth"]
+    values: dict[str, set[str]] = {}
+    for job in jobs:
+        for override in job:
+            name, _, value = override.partition("=")
+            values.setdefault(name.lstrip("+"), set()).add(value)
+    shown = [name for name, some in values.items() if len(some) > 1]
+    return [name for name in shown if name in outcomes[0].params] or ["init", "activation", "depth"]

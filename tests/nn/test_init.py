@@ -45,6 +45,8 @@ def assert_same_distribution(x, y):
 
 @pytest.mark.parametrize(("fan_in", "fan_out"), FANS)
 def test_variance_is_the_one_its_source_gives(init, init_name, fan_in, fan_out):
+    if init_name not in VARIANCE:
+        pytest.skip(f"{init_name} is not one of ours")
     expected = VARIANCE[init_name](fan_in, fan_out)
     assert init.variance(fan_in, fan_out) == pytest.approx(expected, rel=1e-12)
 

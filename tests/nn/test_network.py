@@ -56,7 +56,7 @@ def kept(network):
 
 def assert_identical(one, other):
     for name, value in one.items():
-        assert torch.equal(value, other[name]), name
+        torch.testing.assert_close(other[name], value, rtol=0, atol=0, equal_nan=True, msg=name)
 
 
 def assert_close(actual, expected, relative):

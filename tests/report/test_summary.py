@@ -27,7 +27,7 @@ def outcome(init: str, std: list[float], verdict: str) -> Outcome:
 
 def printed(show_it) -> list[str]:
     text = io.StringIO()
-    show_it(Console(file=text, width=120))
+    show_it(Console(file=text, width=120, markup=False))
     return text.getvalue().splitlines()
 
 
@@ -39,7 +39,8 @@ def test_a_row_a_job_with_the_first_and_the_last_finite_value():
     lines = printed(lambda console: show(outcomes, ["init", "depth"], console))
     kaiming, normal = (line.split() for line in lines[-2:])
     assert kaiming[:5] == ["kaiming", "2", "0.8", "0.5", "0.707"]
-    assert kaiming[5:] == ["0.5", "0.8", "-", "1.5", "12", "healthy"]
+    # No job has a growth of its gradients here: the column is left out.
+    assert kaiming[5:] == ["0.5", "0.8", "1.5", "12", "healthy"]
     assert normal[2:4] == ["10", "1e+36"]
     assert normal[-1] == "exploding"
 
@@ -49,11 +50,18 @@ def test_small_numbers_are_written_short():
     assert lines[-1].split()[2] == "2.98e-8"
 
 
+def test_settings_are_shown_as_they_are():
+    rows = [outcome("[red]x[/y]", [1], "healthy")]
+    assert printed(lambda console: show(rows, ["init"], console))[-1].startswith("[red]x[/y]")
+
+
 def test_where_to_look(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    local = printed(lambda c: say_where("a run", f"sqlite:///{tmp_path}/outputs/mlflow.db", c))
+    local = printed(
+        lambda c: say_where("a run", "lab", f"sqlite:///{tmp_path}/outputs/mlflow.db", c)
+    )
     assert "    mlflow ui --backend-store-uri sqlite:///outputs/mlflow.db" in local
-    server = printed(lambda c: say_where("a run", "http://host:5000", c))
+    server = printed(lambda c: say_where("a run", "lab", "http://host:5000", c))
     assert "    http://host:5000" in server
 
 

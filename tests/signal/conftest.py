@@ -26,7 +26,7 @@ def _build(
     device="cpu",
 ):
     """The chapter's: 200 inputs of 100 values, width 100, one output, mean squared error."""
-    x, y = Gaussian(features=100).load(batch)
+    x, y, _ = Gaussian(features=100).load(batch)
     x = (x if inputs is None else inputs).to(device, dtype)
     loss = loss or MSE()
     y = loss.prepare(y[: len(x)] if targets is None else targets, dtype).to(device)

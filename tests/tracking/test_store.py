@@ -75,6 +75,9 @@ def test_a_file_that_is_no_database_is_refused_in_one_line(tmp_path):
 
 
 def test_passwords_are_not_shown():
-    assert without_password("postgresql://me:secret@host/db") == "postgresql://me:***@host/db"
+    assert without_password("postgresql://me:secret@host/db") == "postgresql://***@host/db"
+    assert without_password("at http://token@host, and") == "at http://***@host, and"
+    assert without_password("http://me:p@ss@host/a b") == "http://***@host/a b"
+    assert without_password("http://host/?user=me&password=x&a=1").endswith("password=***&a=1")
     assert without_password("http://host:5000") == "http://host:5000"
     assert without_password("sqlite:////a/b.db") == "sqlite:////a/b.db"

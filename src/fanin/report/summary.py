@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from fanin.signal.claims import Finding
 from fanin.signal.profile import Profile
@@ -25,7 +26,7 @@ HEADINGS = (
     "times\nfaster",
 )
 CLAIM_COLOURS = {"kept": "green", "broken": "red", "untested": "yellow"}
-_NARROWEST = 120  # a table is not squeezed below this: a number cut short is none
+_WIDEST = 1000
 COLOURS = {"healthy": "green", "vanishing": "blue", "exploding": "red", "dead": "magenta"}
 
 
@@ -40,7 +41,9 @@ class Outcome:
 
 def screen() -> Console:
     """Where results go: colours on a terminal, plain text in a file."""
-    return Console(width=max(Console().width, _NARROWEST))
+    # As wide as it comes out: a terminal wraps what is too long, and a number cut short is none.
+    # Settings are shown as they are: [red] in one is no colour.
+    return Console(width=_WIDEST, markup=False, highlight=False)
 
 
 def show(outcomes: Sequence[Outcome], settings: Sequence[str], console: Console) -> None:
@@ -50,7 +53,7 @@ def show(outcomes: Sequence[Outcome], settings: Sequence[str], console: Console)
     last layer that has a finite value, and as a factor a layer in the direction that they
     travel, forward and back. Columns in which no job has a value are left out.
     """
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     for setting in settings:
         table.add_column(f"\n{setting}", no_wrap=True)
     measured = [_measured(outcome.profile, outcomes[0].profile) for outcome in outcomes]
@@ -62,7 +65,7 @@ def show(outcomes: Sequence[Outcome], settings: Sequence[str], console: Console)
         table.add_row(
             *(outcome.params[setting] for setting in settings),
             *(cells[n] or "-" for n in filled),
-            f"[{COLOURS[outcome.verdict]}]{outcome.verdict}[/]",
+            Text(outcome.verdict, style=COLOURS[outcome.verdict]),
         )
     console.print(table)
 
@@ -89,27 +92,27 @@ def _measured(profile: Profile, first: Profile) -> list[str]:
 
 def show_claims(findings: Sequence[Finding], console: Console) -> None:
     """What became of each claim, with the measured value beside the expected one."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     for heading in ("claim", "metric", "expected", "measured", ""):
         table.add_column(heading)
     for finding in findings:
-        colour = CLAIM_COLOURS[finding.verdict]
         table.add_row(
             finding.says,
             finding.metric,
             finding.expected,
             finding.measured,
-            f"[{colour}]{finding.verdict}[/]",
+            Text(finding.verdict, style=CLAIM_COLOURS[finding.verdict]),
         )
     console.print()
     console.print(table)
 
 
-def say_where(name: str, uri: str, console: Console) -> None:
-    """The run's name, and the command that opens the browser on it."""
+def say_where(name: str, experiment: str, uri: str, console: Console) -> None:
+    """The run's name, its MLflow experiment, and the command that opens the browser on it."""
     here = uri.replace(f"sqlite:///{Path.cwd()}/", "sqlite:///")
     browse = uri if uri.startswith("http") else f"mlflow ui --backend-store-uri {here}"
-    console.print(f"\ntracked as [bold]{name}[/]; browse with\n\n    {browse}\n", soft_wrap=True)
+    console.print(f"\ntracked as {name}, in the MLflow experiment {experiment}; browse with")
+    console.print(f"\n    {browse}\n")
 
 
 def _number(value: float) -> str:

@@ -9,7 +9,7 @@ import os
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 
+from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
@@ -26,8 +27,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)  # or a fresh database announces itself
 logging.getLogger("alembic").setLevel(logging.WARNING)
-
-_METRICS_A_CALL = 1000  # MLflow's limit
+logging.getLogger("urllib3").setLevel(logging.ERROR)  # a server that is away is said once, by us
 
 
 class StoreError(Exception):
@@ -42,14 +42,26 @@ class Store:
     experiment_id: str
 
     @contextmanager
-    def run(self, name: str, tags: Mapping[str, str], parent: str | None = None) -> Iterator["Run"]:
-        """A run that is FINISHED at the end of the block, KILLED or FAILED if it raises."""
+    def run(
+        self,
+        name: str,
+        tags: Mapping[str, str],
+        *,
+        params: Mapping[str, object] | None = None,
+        parent: str | None = None,
+    ) -> Iterator["Run"]:
+        """A run that is FINISHED at the end of the block, KILLED or FAILED if it raises.
+
+        Its params are there from the start, so that a run that fails says of what.
+        """
         if parent is not None:
             tags = {**tags, MLFLOW_PARENT_RUN_ID: parent}
         created = self.client.create_run(self.experiment_id, tags=dict(tags), run_name=name)
         run = Run(self.client, created.info.run_id, name)
         status = "KILLED"
         try:
+            if params:
+                run.log(params=params)
             yield run
             status = "FINISHED"
         except Exception:
@@ -71,20 +83,21 @@ class Run:
         self,
         *,
         params: Mapping[str, object] | None = None,
-        metrics: Iterable[tuple[str, int, float]],
-        tags: Mapping[str, str],
+        metrics: Iterable[tuple[str, int, float]] = (),
+        tags: Mapping[str, str] | None = None,
     ) -> None:
-        """Params, (name, step, value) metrics and tags, in as few calls as the store allows."""
+        """Params, (name, step, value) metrics and tags, in as few calls as the store allows.
+
+        MLflow's client splits what is over the limits of one call.
+        """
         now = time.time_ns() // 1_000_000
         points = [Metric(name, value, now, step) for name, step, value in metrics]
         self.client.log_batch(
             self.id,
-            metrics=points[:_METRICS_A_CALL],
+            metrics=points,
             params=[Param(name, str(value)) for name, value in (params or {}).items()],
-            tags=[RunTag(name, value) for name, value in tags.items()],
+            tags=[RunTag(name, value) for name, value in (tags or {}).items()],
         )
-        for start in range(_METRICS_A_CALL, len(points), _METRICS_A_CALL):
-            self.client.log_batch(self.id, metrics=points[start : start + _METRICS_A_CALL])
 
     def table(self, name: str, rows: Sequence[Mapping[str, object]]) -> None:
         """Keep rows of equal keys as an artifact that MLflow shows as a table."""
@@ -103,28 +116,43 @@ def connect(uri: str, experiment: str, artifacts: Path) -> Store:
     other database has them under `artifacts`.
     """
     try:
-        client = MlflowClient(tracking_uri=uri)
-        found = client.get_experiment_by_name(experiment)
-        if found is None:
-            return Store(client, _create(client, experiment, _location(uri, artifacts)))
+        with _lock(uri):
+            client = MlflowClient(tracking_uri=uri)
+            found = client.get_experiment_by_name(experiment)
+            if found is None:
+                return Store(client, _create(client, experiment, _location(uri, artifacts)))
     except Exception as error:  # whatever driver, network or file system is behind the address
-        raise StoreError(" ".join(str(error).split())) from error
+        raise StoreError(without_password(" ".join(str(error).split()))) from error
     if found.lifecycle_stage != "active":
         raise StoreError(f"its experiment {experiment} is deleted; restore it or name another")
     return Store(client, found.experiment_id)
 
 
+def _lock(uri: str) -> AbstractContextManager[object]:
+    """One process at a time: two that build a fresh SQLite database at once would break it."""
+    path = _database(uri)
+    if path is None:
+        return nullcontext()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(f"{path}.lock")
+
+
+def _database(uri: str) -> Path | None:
+    """The file of a SQLite store."""
+    return Path(uri.removeprefix("sqlite:///")).resolve() if uri.startswith("sqlite:///") else None
+
+
 def _location(uri: str, artifacts: Path) -> str | None:
     if uri.startswith(("http", "databricks")):
         return None
-    database = uri.removeprefix("sqlite:///")
-    beside = Path(database).resolve().parent / "artifacts"
-    return (artifacts if database == uri else beside).as_uri()
+    database = _database(uri)
+    return (database.parent / "artifacts" if database else artifacts).as_uri()
 
 
 def without_password(text: str) -> str:
-    """An address, or a text with one in it, as it may be shown and stored."""
-    return re.sub(r"(://[^/:@\s]*):[^/@\s]*@", r"\1:***@", text)
+    """An address, or a text with addresses in it, as it may be shown and stored."""
+    text = re.sub(r"://\S*@", "://***@", text)
+    return re.sub(r"(password|token)=[^&\s]*", r"\1=***", text, flags=re.IGNORECASE)
 
 
 def _create(client: MlflowClient, experiment: str, location: str | None) -> str:
