@@ -15,7 +15,7 @@ def test_a_single_run_has_no_parent_and_says_what_it_found(workplace):
     (run,) = workplace.runs()
     assert run.info.status == "FINISHED"
     assert "mlflow.parentRunId" not in run.data.tags
-    assert "kaiming  relu        3" in done.stdout
+    assert "kaiming relu       3" in done.stdout
 
 
 def test_all_nan_and_all_zero(workplace):

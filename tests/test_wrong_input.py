@@ -40,7 +40,7 @@ WRONG = {
     "init.mode=fan": "init.mode=fan: use one of fan_in, fan_out, fan_avg",
     "init.bias_std=-1": "init.bias_std=-1: use a finite number, 0 or more",
     "init=normal init.std=-2": "init.std=-2: use a finite number, 0 or more",
-    "init._target_=no.Such": "init.",
+    "init._target_=no.Such": "init: Error loading 'no.Such'",
     "data.features=0": "data.features=0: use a whole number, 1 or more",
     "data.seed=-1": "data.seed=-1: use a whole number, 0 or more",
     "data=file": "data.path is missing: give it a value",
@@ -59,8 +59,7 @@ WRONG = {
     "batch_size=99999999999": "batch_size=99999999999: too large for this machine",
     "-m activation=[relu,tanh]": "activation: use the name of one option",
     "init._target_=fanin.nn.activations.ReLU ~init.mode ~init.distribution ~init.scale"
-    " ~init.bias_std": "init._target_=fanin.nn.activations.ReLU: use a Init",
-    "hydra.run.dir=/proc/x": "/proc/x: No such file or directory",
+    " ~init.bias_std": "init._target_=fanin.nn.activations.ReLU: not a Init",
     "-m depth=range(5,1)": "depth=range(5,1): a sweep of no jobs",
     "-m tracking.experiment=x,y": "tracking.experiment=x,y: a sweep is tracked in one place",
     "experiment=chapter/fify": "did you mean chapter/fifty_layers?",

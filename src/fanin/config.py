@@ -156,10 +156,9 @@ def _experiment(path: Path) -> DictConfig:
         node = OmegaConf.create({f"{_UNREADABLE}: write NAME: VALUE": None})
     if isinstance(node.get("claims"), ListConfig):
         node.claims = {"made": node.claims}
-    defaults = node.setdefault("defaults", [])
-    for group in GROUPS:
-        if isinstance(node.get(group), str):
-            defaults.append({f"override /{group}": node.pop(group)})
+    options = [group for group in GROUPS if isinstance(node.get(group), str)]
+    chosen_here = [{f"override /{group}": node.pop(group)} for group in options]
+    node.defaults = [*node.get("defaults", []), *chosen_here]
     OmegaConf.update(node, "hydra.mode", "MULTIRUN", force_add=True)
     return node
 
@@ -234,7 +233,7 @@ def build(config: DictConfig, group: str, kind: type) -> Any:
     with _naming(group):
         made = instantiate(config[group])
     if not isinstance(made, kind):
-        raise SettingError(f"{group}._target_={config[group]._target_}: use a {kind.__name__}")
+        raise SettingError(f"{group}._target_={config[group]._target_}: not a {kind.__name__}")
     return made
 
 
