@@ -12,7 +12,7 @@ the product of all sizes: clarity, not speed, is what this is for.
 """
 
 from collections import Counter
-from functools import reduce
+from functools import cache, reduce
 from operator import mul
 
 from torch import Tensor
@@ -29,7 +29,8 @@ def einsum(equation: str, *operands: Tensor) -> Tensor:
     return product.sum([space.index(index) for index in summed]) if summed else product
 
 
-def _parse(equation: str) -> tuple[list[str], str]:
+@cache
+def _parse(equation: str) -> tuple[tuple[str, ...], str]:
     left, arrow, right = equation.replace(" ", "").partition("->")
     terms = left.split(",")
     if not arrow or not all((term + "a").isalpha() for term in [*terms, right]):
@@ -44,10 +45,10 @@ def _parse(equation: str) -> tuple[list[str], str]:
         if count > 1 or index not in times:
             wrong = "is twice on the right" if count > 1 else "is on the right but not on the left"
             raise ValueError(f"{equation!r}: {index} {wrong}")
-    return terms, right
+    return tuple(terms), right
 
 
-def _sizes(equation: str, terms: list[str], operands: tuple[Tensor, ...]) -> dict[str, int]:
+def _sizes(equation: str, terms: tuple[str, ...], operands: tuple[Tensor, ...]) -> dict[str, int]:
     """The size of each index, in order of appearance."""
     if len(terms) != len(operands):
         raise ValueError(f"{equation!r} has {len(terms)} operands, and {len(operands)} were given")

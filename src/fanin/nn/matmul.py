@@ -55,9 +55,12 @@ def _over_stacks(rung: Callable[[Tensor, Tensor, Tensor], None]) -> Rung:
 
     def stacked(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
         stack = broadcast_shape(a.shape[:-2], b.shape[:-2])
-        a, b = expand(a, (*stack, *a.shape[-2:])), expand(b, (*stack, *b.shape[-2:]))
         if out is None:
             out = a.new_empty(*stack, a.shape[-2], b.shape[-1])
+        if not stack:
+            rung(a, b, out)
+            return out
+        a, b = expand(a, (*stack, *a.shape[-2:])), expand(b, (*stack, *b.shape[-2:]))
         for index in product(*map(range, stack)):
             rung(a[index], b[index], out[index])
         return out
