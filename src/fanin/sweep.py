@@ -9,7 +9,7 @@ happened. Hydra finds this class through hydra_plugins.
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -21,7 +21,13 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from fanin.config import Choices, Claims, SettingError, check, chosen, complete
 from fanin.report.progress import progress, status
-from fanin.signal.claims import Claim, Params
+from fanin.signal.claims import Claim, Finding, Params
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fanin.report.summary import Outcome
+    from fanin.tracking.store import Run
 
 Job = list[str]
 """A job: its overrides, such as ["init=xavier", "depth=50"]."""
@@ -55,9 +61,9 @@ class Sweep(Sweeper):
             # Only now, because torch and mlflow take seconds to import.
             from fanin import record
             from fanin.pipeline import experiment_of, open_store, prepare
-            from fanin.report.ladder import draw_ladder
-            from fanin.report.summary import say_where, screen, show, show_claims
+            from fanin.report.summary import say_where, screen
 
+            composed = [(complete(config), choices) for config, choices in composed]
             for config, choices in composed:
                 prepare(config, choices)
             claims = self._claims([record.params(*job) for job in composed], arguments)
@@ -67,31 +73,21 @@ class Sweep(Sweeper):
         folder = Path(self.config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self.config, folder / "multirun.yaml")
-        console = screen()
         name = record.typed(arguments) or choices["experiment"] or "sweep of one"
-        findings, failures = [], []
+        console = screen()
         try:
             with store.run(name, record.tags(arguments)) as parent:
                 with progress("jobs", len(jobs), record.finished(folder)):
                     children = [[*job, f"tracking.parent={parent.id}"] for job in jobs]
                     returns = self.launcher.launch(children, initial_job_idx=0)
                 outcomes = [r._return_value for r in returns if r.status == JobStatus.COMPLETED]
-                varying = _varying(jobs, outcomes) if outcomes else []
-                if outcomes:
-                    show(outcomes, varying, console)
-                if outcomes and all("summary/product_ms" in o.profile.numbers for o in outcomes):
-                    draw_ladder(outcomes, folder / "ladder.png")
-                    parent.attach(folder / "ladder.png")
-                findings = [claim.judge(outcomes, varying) for claim in claims]
-                if findings:
-                    show_claims(findings, console)
-                    record.write_claims(parent, findings)
+                findings = _conclude(jobs, outcomes, claims, parent, folder, console)
                 failures = _failures(jobs, returns)
                 if failures:
-                    raise JobsFailedError(f"{len(failures)} of {len(jobs)} jobs failed")
+                    raise JobsFailedError("\n".join(failures))
         except JobsFailedError as error:
-            print(*failures, f"fanin: {error}; see {folder}", sep="\n", file=sys.stderr)
-            sys.exit(1)
+            last = f"fanin: {len(failures)} of {len(jobs)} jobs failed; see {folder}"
+            sys.exit(f"{error}\n{last}")
         finally:
             say_where(name, experiment_of(self.config, choices), self.config.tracking.uri, console)
         broken = sum(finding.verdict == "broken" for finding in findings)
@@ -145,12 +141,38 @@ class Sweep(Sweeper):
         return claims
 
     def _compose(self, job: Job) -> tuple[DictConfig, Choices]:
-        """The job's complete configuration, in range, and its choices."""
+        """The job's configuration, checked as far as names and ranges go, and its choices."""
         config = self.hydra_context.config_loader.load_sweep_config(self.config, job)
         with open_dict(config):
             hydra = config.pop("hydra")
         check(config)
-        return complete(config), chosen(hydra)
+        return config, chosen(hydra)
+
+
+def _conclude(
+    jobs: list[Job],
+    outcomes: Sequence["Outcome"],
+    claims: Sequence[Claim],
+    parent: "Run",
+    folder: Path,
+    console: "Console",
+) -> list[Finding]:
+    """Show what came out and keep it with the parent: the table, the ladder, the claims."""
+    from fanin import record
+    from fanin.report.ladder import draw_ladder
+    from fanin.report.summary import show, show_claims
+
+    varying = _varying(jobs, outcomes) if outcomes else []
+    if outcomes:
+        show(outcomes, varying, console)
+    if outcomes and all("summary/product_ms" in o.profile.numbers for o in outcomes):
+        draw_ladder(outcomes, folder / "ladder.png")
+        parent.attach(folder / "ladder.png")
+    findings = [claim.judge(outcomes, varying) for claim in claims]
+    if findings:
+        show_claims(findings, console)
+        record.write_claims(parent, findings)
+    return findings
 
 
 def _failures(jobs: list[Job], returns: Sequence[JobReturn]) -> list[str]:
@@ -163,7 +185,7 @@ def _failures(jobs: list[Job], returns: Sequence[JobReturn]) -> list[str]:
     ]
 
 
-def _varying(jobs: list[Job], outcomes: Sequence[Any]) -> list[str]:
+def _varying(jobs: list[Job], outcomes: Sequence["Outcome"]) -> list[str]:
     """The settings in which the jobs differ, or the main ones where they do not."""
     values: dict[str, set[str]] = {}
     for job in jobs:
