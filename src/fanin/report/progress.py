@@ -27,6 +27,7 @@ def progress(label: str, total: int, done: Callable[[], int]) -> Iterator[None]:
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
+        TextColumn("left"),
         console=Console(stderr=True),
     )
     task = bar.add_task(label, total=total)
