@@ -163,6 +163,8 @@ def test_an_interrupted_sweep_leaves_nothing_running(workplace, how):
         env=workplace.environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        # Where the tests themselves run in the background, SIGINT is ignored, and inherited so.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     try:
         deadline = time.monotonic() + 60
