@@ -3,7 +3,17 @@
 from pathlib import Path
 
 import pytest
+import torch
 from workplace import Workplace
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Layers this small gain nothing from a second thread, and lose much on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture

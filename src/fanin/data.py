@@ -8,7 +8,7 @@ weights.
 import csv
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,11 +68,16 @@ class Digits(Data):
         _check_least(0, seed=self.seed)
 
     def load(self, batch_size: int) -> Batch:
-        from sklearn.datasets import load_digits
+        return _draw(*_digits(), batch_size, self.seed)
 
-        images, digits = load_digits(return_X_y=True)
-        images = (images - images.mean()) / images.std()
-        return _draw(images, digits, batch_size, self.seed)
+
+@cache
+def _digits() -> tuple[np.ndarray, np.ndarray]:
+    """All images, standardised, and their digits, kept for the next job of a sweep."""
+    from sklearn.datasets import load_digits
+
+    images, digits = load_digits(return_X_y=True)
+    return (images - images.mean()) / images.std(), digits
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
+from rich.console import Console
 from torch import Tensor
 
 from fanin import record
@@ -50,8 +51,8 @@ class Parts:
 
 def run(config: DictConfig) -> Outcome:
     """One job: prepared, computed, measured, tracked. Alone, it also says what it found."""
+    hydra = HydraConfig.get()
     if not is_alone():
-        hydra = HydraConfig.get()
         try:
             return _tracked(config)
         except Exception:
@@ -64,10 +65,15 @@ def run(config: DictConfig) -> Outcome:
         outcome = _tracked(config)
     console = screen()
     show([outcome], ["init", "activation", "depth", "hidden_size"], console)
-    hydra = HydraConfig.get()
     name = record.run_name(outcome.params, hydra.overrides.task)
-    say_where(name, experiment_of(config, chosen(hydra)), config.tracking.uri, console)
+    announce(name, config, chosen(hydra), console)
     return outcome
+
+
+def announce(name: str, config: DictConfig, choices: Choices, console: Console) -> None:
+    """Say where a run or a sweep is to be found."""
+    address = without_password(config.tracking.uri)
+    say_where(name, experiment_of(config, choices), address, console)
 
 
 def _tracked(config: DictConfig) -> Outcome:

@@ -60,8 +60,8 @@ class Sweep(Sweeper):
             composed = [self._compose(job) for job in jobs]
             # Only now, because torch and mlflow take seconds to import.
             from fanin import record
-            from fanin.pipeline import experiment_of, open_store, prepare
-            from fanin.report.summary import say_where, screen
+            from fanin.pipeline import announce, open_store, prepare
+            from fanin.report.summary import screen
 
             composed = [(complete(config), choices) for config, choices in composed]
             for config, choices in composed:
@@ -89,7 +89,7 @@ class Sweep(Sweeper):
             last = f"fanin: {len(failures)} of {len(jobs)} jobs failed; see {folder}"
             sys.exit(f"{error}\n{last}")
         finally:
-            say_where(name, experiment_of(self.config, choices), self.config.tracking.uri, console)
+            announce(name, self.config, choices, console)
         broken = sum(finding.verdict == "broken" for finding in findings)
         if broken and self.config.claims.strict:
             sys.exit(f"fanin: claims.strict: {broken} of {len(findings)} claims are broken")
@@ -177,8 +177,12 @@ def _conclude(
 
 def _failures(jobs: list[Job], returns: Sequence[JobReturn]) -> list[str]:
     """One line for each job that raised."""
+    from fanin.record import typed
+    from fanin.tracking.store import without_password
+
     return [
-        f"job {number} ({' '.join(job)}): {type(error).__name__}: {' '.join(str(error).split())}"
+        f"job {number} ({typed(job)}): {type(error).__name__}: "
+        + without_password(" ".join(str(error).split()))
         for number, (job, result) in enumerate(zip(jobs, returns, strict=True))
         if result.status == JobStatus.FAILED
         for error in [result._return_value]

@@ -38,15 +38,6 @@ def make(group, name, **settings):
     return instantiate(OmegaConf.load(CONF / group / f"{name}.yaml"), **settings)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Tensors this small are done before a second thread has woken."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="session", params=names("activation"))
 def activation_name(request):
     return request.param

@@ -43,15 +43,6 @@ def _build(
     return Network(parameters, activation, loss, x, y)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Layers this small gain nothing from a second thread, and lose much on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="session")
 def build():
     return _build

@@ -10,7 +10,7 @@ from fanin.nn.activations import Identity, ReLU, Sigmoid, Tanh
 from fanin.nn.init import Normal, VarianceScaling
 from fanin.nn.losses import CrossEntropy
 from fanin.signal import statistics
-from fanin.signal.profile import Profile, measure
+from fanin.signal.profile import CURVES, NUMBERS, Profile, measure
 from fanin.signal.timing import Times
 
 MEASURED = [
@@ -310,3 +310,13 @@ def test_every_dtype_is_measured_and_left_alone(build, profile, dtype):
     for name in ("preactivation/std", "activation/std"):
         rounding = 16 * torch.finfo(dtype).eps
         np.testing.assert_allclose(measured.curves[name], exact.curves[name], rtol=rounding)
+
+
+def test_the_names_that_claims_may_use_are_those_that_are_measured(build, profile):
+    measured = profile(build(KAIMING, ReLU(), depth=2))
+    assert set(measured.curves) == set(CURVES)
+    assert set(measured.numbers) <= set(NUMBERS)
+    assert set(NUMBERS) - set(measured.numbers) == {
+        "summary/first_nonfinite_layer",
+        "summary/product_ms",
+    }

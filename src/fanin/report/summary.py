@@ -53,7 +53,7 @@ def show(outcomes: Sequence[Outcome], settings: Sequence[str], console: Console)
     last layer that has a finite value, and as a factor a layer in the direction that they
     travel, forward and back. Columns in which no job has a value are left out.
     """
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    table = _table()
     for setting in settings:
         table.add_column(f"\n{setting}", no_wrap=True)
     measured = [_measured(outcome.profile, outcomes[0].profile) for outcome in outcomes]
@@ -68,6 +68,10 @@ def show(outcomes: Sequence[Outcome], settings: Sequence[str], console: Console)
             Text(outcome.verdict, style=COLOURS[outcome.verdict]),
         )
     console.print(table)
+
+
+def _table() -> Table:
+    return Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
 
 
 def _measured(profile: Profile, first: Profile) -> list[str]:
@@ -92,7 +96,7 @@ def _measured(profile: Profile, first: Profile) -> list[str]:
 
 def show_claims(findings: Sequence[Finding], console: Console) -> None:
     """What became of each claim, with the measured value beside the expected one."""
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    table = _table()
     for heading in ("claim", "metric", "expected", "measured", ""):
         table.add_column(heading)
     for finding in findings:

@@ -57,7 +57,7 @@ class Store:
         if parent is not None:
             tags = {**tags, MLFLOW_PARENT_RUN_ID: parent}
         created = self.client.create_run(self.experiment_id, tags=dict(tags), run_name=name)
-        run = Run(self.client, created.info.run_id, name)
+        run = Run(self.client, created.info.run_id)
         status = "KILLED"
         try:
             if params:
@@ -77,7 +77,6 @@ class Run:
 
     client: MlflowClient
     id: str
-    name: str
 
     def log(
         self,
