@@ -14,12 +14,14 @@ config.register()
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
-def main(settings: DictConfig) -> object:
+def main(settings: DictConfig) -> None:
     with config.one_line_errors() if config.is_alone() else nullcontext():
         config.check(settings)
+        if config.is_alone():
+            config.check_alone(settings)
         from fanin.pipeline import run  # torch and mlflow, which no wrong value waits for
 
-        return run(settings)
+        run(settings)
 
 
 if __name__ == "__main__":

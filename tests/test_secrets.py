@@ -2,12 +2,11 @@
 
 import io
 
-from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 from rich.console import Console
 
 from fanin.pipeline import announce
-from fanin.sweep import _failures
+from fanin.record import typed
 
 ADDRESS = "postgresql://me:secret@host/db"
 
@@ -20,9 +19,7 @@ def test_not_where_the_run_is_announced():
     assert "postgresql://***@host/db" in text.getvalue()
 
 
-def test_not_in_the_line_of_a_job_that_failed():
-    failed = JobReturn(status=JobStatus.FAILED)
-    failed.return_value = RuntimeError(f"{ADDRESS} is away")
-    (line,) = _failures([["depth=1", f"tracking.uri={ADDRESS}"]], [failed])
-    assert "secret" not in line
-    assert line.startswith("job 0 (depth=1 tracking.uri=postgresql://***@host/db): RuntimeError:")
+def test_not_among_the_overrides_that_are_kept():
+    assert typed(["depth=1", f"tracking.uri={ADDRESS}", "tracking.job=3"]) == (
+        "depth=1 tracking.uri=postgresql://***@host/db"
+    )

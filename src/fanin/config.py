@@ -6,6 +6,7 @@ names the setting, the value and what would work.
 """
 
 import difflib
+import inspect
 import logging
 import os
 import re
@@ -43,6 +44,8 @@ CHOICES = {
     "matmul": ("loops", "rows", "broadcast", "einsum", "builtin"),
     "device.name": ("auto", "cpu", "cuda", "mps"),
 }
+CIRCUMSTANCES = ("tracking", "claims", "sweep", "from_run")
+"""Settings that say how a run comes about, and not what it is."""
 Choices = Mapping[str, str | None]
 LEAST = {
     "depth": 0,
@@ -52,6 +55,7 @@ LEAST = {
     "seed": 0,
     "timing.warmup": 0,
     "timing.repeats": 1,
+    "tracking.timeout": 1,
 }
 MOST_SEED = 2**32 - 1  # torch's generator on the CPU reads 32 bits of a seed
 
@@ -67,7 +71,19 @@ class Timing:
 class Tracking:
     uri: str = MISSING
     experiment: str | None = None
+    timeout: int = MISSING
     parent: str | None = None
+    job: int | None = None
+
+
+@dataclass
+class Sweeping:
+    """How a sweep is run; nothing of it reaches a job."""
+
+    resume: bool = False
+    plan: bool = False
+    exclude: list[dict[str, Any]] = field(default_factory=list)
+    save_as: str | None = None
 
 
 @dataclass
@@ -98,6 +114,8 @@ class Config:
     timing: Timing = MISSING
     tracking: Tracking = MISSING
     claims: Claims = field(default_factory=Claims)
+    sweep: Sweeping = field(default_factory=Sweeping)
+    from_run: str | None = None
 
 
 _UNREADABLE = "cannot be read"
@@ -182,6 +200,15 @@ def check(config: DictConfig) -> None:
         raise SettingError("tracking.uri is empty: give it the address of a server or a database")
 
 
+def check_alone(config: DictConfig) -> None:
+    """What belongs to a sweep is not set for a single run. Raises SettingError."""
+    if config.from_run is not None:
+        raise SettingError(f"from_run={config.from_run}: is repeated as a sweep; add -m")
+    for name, value in config.sweep.items():
+        if value:
+            raise SettingError(f"sweep.{name}={value}: belongs to a sweep; add -m")
+
+
 def _check_names(config: DictConfig) -> None:
     """No setting too many, none too few, and a group is an option of it."""
     known = [field.name for field in fields(Config)]
@@ -228,6 +255,13 @@ def complete(config: DictConfig) -> DictConfig:
     return OmegaConf.create(values)
 
 
+def foreign_sources(config: DictConfig) -> list[Path]:
+    """The files of those classes in a complete configuration that are not fanin's."""
+    targets = (config[group].get("_target_", "fanin") for group in GROUPS)
+    classes = [get_class(target) for target in targets if target.split(".")[0] != "fanin"]
+    return [Path(file) for kind in classes if (file := inspect.getsourcefile(kind))]
+
+
 def build(config: DictConfig, group: str, kind: type) -> Any:
     """The object that a group of a complete configuration describes. Raises SettingError."""
     with _naming(group):
@@ -257,15 +291,17 @@ def is_alone() -> bool:
 def one_line_errors() -> Iterator[None]:
     """End the process with one line and status 1 where the user got something wrong."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves its exceptions to us
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # closes the runs as Ctrl-C does
+    for end in (signal.SIGTERM, signal.SIGHUP):  # the runs are closed, as with Ctrl-C
+        if signal.getsignal(end) is not signal.SIG_IGN:  # nohup
+            signal.signal(end, signal.default_int_handler)
     try:
         yield
     except Exception as error:
         if _TRACEBACK_WANTED or not _is_answer(error):
             raise
         sys.exit(f"fanin: {explain(error)}")
-    except KeyboardInterrupt:
-        print("fanin: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interruption:
+        print("fanin: interrupted", *map(str, interruption.args), file=sys.stderr)
         sys.exit(130)
 
 

@@ -6,6 +6,7 @@ weights.
 """
 
 import csv
+import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -151,6 +152,17 @@ def _read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(f"path={path}: use at least one line of two columns, the target last")
     table = np.array([row for _, row in lines], dtype=np.float64)
     return table[:, :-1], table[:, -1]
+
+
+def digest(path: str) -> str:
+    """Of a file's contents, so that a run tells one version of its data from another."""
+    file = Path(path).expanduser()
+    return _digest(file, file.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _digest(path: Path, modified: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _is_number(text: str) -> bool:

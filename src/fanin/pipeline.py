@@ -6,7 +6,6 @@ that a user's settings can make fail, so that a wrong one is answered before a r
 
 import math
 import os
-import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from omegaconf import DictConfig
 from rich.console import Console
 from torch import Tensor
 
-from fanin import record
 from fanin.config import PROJECT, Choices, SettingError, build, chosen, complete, is_alone
 from fanin.data import Batch, Data
 from fanin.device import find, name_of
@@ -27,12 +25,19 @@ from fanin.nn.losses import Loss
 from fanin.nn.matmul import RUNGS
 from fanin.nn.network import Network
 from fanin.nn.parameters import draw
+from fanin.record import begin, experiment_of, fill
 from fanin.report.progress import status
-from fanin.report.summary import Outcome, say_where, screen, show
+from fanin.report.summary import Outcome, say_waiting, say_where, screen, show
 from fanin.signal.profile import measure
 from fanin.signal.timing import time_passes, time_product
 from fanin.signal.verdict import verdict
-from fanin.tracking.store import Store, StoreError, connect, without_password
+from fanin.sweep_folder import is_taken_over, say_ended
+from fanin.tracking.journal import Connect, Journal, Settled
+from fanin.tracking.record import Record
+from fanin.tracking.store import Store, StoreError, connect, look, without_password
+
+ARTIFACTS = PROJECT / "outputs" / "artifacts"
+JOURNAL = Journal(PROJECT / "outputs" / "journal")
 
 
 @dataclass(frozen=True)
@@ -49,75 +54,111 @@ class Parts:
     dtype: torch.dtype
 
 
-def run(config: DictConfig) -> Outcome:
-    """One job: prepared, computed, measured, tracked. Alone, it also says what it found."""
+def run(config: DictConfig) -> None:
+    """One run: prepared, computed, measured, tracked. Alone, it also says what it found."""
+    if is_alone():
+        _run_alone(config)
+    else:
+        _run_job(config)
+
+
+def _run_alone(config: DictConfig) -> None:
     hydra = HydraConfig.get()
-    if not is_alone():
-        try:
-            return _tracked(config)
-        except Exception:
-            path = Path(hydra.runtime.output_dir) / "traceback.txt"
-            path.write_text(traceback.format_exc())
-            raise
-        finally:
-            record.finish(Path(hydra.sweep.dir))
+    choices = chosen(hydra)
     with status("building, running, measuring ..."):
-        outcome = _tracked(config)
+        config = complete(config)
+        parts = prepare(config, choices)
+        store = open_store(config, choices)
+        settle(config)
+        record = begin(config, choices, hydra.overrides.task, hydra.runtime.output_dir)
+        with JOURNAL.run(record, lambda _: store):
+            outcome = _measure(config, parts, record)
     console = screen()
     show([outcome], ["init", "activation", "depth", "hidden_size"], console)
-    name = record.run_name(outcome.params, hydra.overrides.task)
-    announce(name, config, chosen(hydra), console)
+    announce(record.name, config, choices, console)
+
+
+def _run_job(config: DictConfig) -> None:
+    """A sweep's job. Whatever becomes of it, the sweep is told by the record that it leaves."""
+    hydra = HydraConfig.get()
+    sweep, folder = Path(hydra.sweep.dir), hydra.runtime.output_dir
+    if is_taken_over(sweep):
+        return
+    choices = chosen(hydra)
+    try:
+        config = complete(config)
+        record = begin(config, choices, hydra.overrides.task, folder)
+        with JOURNAL.run(record, _connect_by(config)):
+            try:
+                _measure(config, prepare(config, choices), record)
+            except SystemExit as error:  # called by a class of the user's own
+                raise RuntimeError(f"exit({error.code}) was called") from error
+    finally:
+        say_ended(sweep, config.tracking.job, folder)
+
+
+def _measure(config: DictConfig, parts: Parts, record: Record) -> Outcome:
+    """Run the network and put into the record what it tells."""
+    record.tags["device.name"] = name_of(parts.device)
+    network = make_network(config, parts)
+    often = {"warmup": config.timing.warmup, "repeats": config.timing.repeats}
+    times = time_passes(network, **often)
+    product = time_product(network, **often) if config.timing.product else math.nan
+    profile = measure(network, times, product)
+    outcome = Outcome(record.params, profile, verdict(profile))
+    fill(record, config, outcome)
     return outcome
 
 
 def announce(name: str, config: DictConfig, choices: Choices, console: Console) -> None:
-    """Say where a run or a sweep is to be found."""
+    """Say where a run or a sweep is to be found, and whether some of it waits."""
     address = without_password(config.tracking.uri)
     say_where(name, experiment_of(config, choices), address, console)
-
-
-def _tracked(config: DictConfig) -> Outcome:
-    hydra = HydraConfig.get()
-    choices = chosen(hydra)
-    folder = Path(hydra.runtime.output_dir)
-    config = complete(config)
-    parts = prepare(config, choices)
-    params = record.params(config, choices)
-    name = record.run_name(params, hydra.overrides.task)
-    tags = record.tags(hydra.overrides.task) | {
-        "device.name": name_of(parts.device),
-        "config.hash": record.config_hash(config),
-    }
-    store = open_store(config, choices)
-    with store.run(name, tags, params=params, parent=config.tracking.parent) as tracked:
-        network = make_network(config, parts)
-        often = {"warmup": config.timing.warmup, "repeats": config.timing.repeats}
-        times = time_passes(network, **often)
-        product = time_product(network, **often) if config.timing.product else math.nan
-        profile = measure(network, times, product)
-        outcome = Outcome(params, profile, verdict(profile))
-        files = record.write(folder, config, profile)  # first: a store may be away
-        numbers = [(name, 0, value) for name, value in profile.numbers.items()]
-        tracked.log(metrics=[*profile.points(), *numbers], tags={"verdict": outcome.verdict})
-        for path in files:
-            tracked.attach(path)
-    return outcome
+    waiting = JOURNAL.waiting(lambda record: record.uri == address)
+    if waiting:
+        say_waiting(waiting, address, console)
 
 
 def open_store(config: DictConfig, choices: Choices) -> Store:
     """The store and MLflow experiment that a configuration names. Raises SettingError."""
+    tracking = config.tracking
     try:
-        return connect(
-            config.tracking.uri, experiment_of(config, choices), PROJECT / "outputs" / "artifacts"
-        )
+        return connect(tracking.uri, experiment_of(config, choices), ARTIFACTS, tracking.timeout)
     except StoreError as error:
-        uri = without_password(config.tracking.uri)
-        raise SettingError(f"tracking.uri={uri}: {error}") from error
+        raise SettingError(f"tracking.uri={without_password(tracking.uri)}: {error}") from error
 
 
-def experiment_of(config: DictConfig, choices: Choices) -> str:
-    """The MLflow experiment: the one set, or the experiment file's name, or ours."""
-    return config.tracking.experiment or choices["experiment"] or "fanin"
+def look_at_store(config: DictConfig, choices: Choices) -> Store | None:
+    """The same, where it is there already; nothing is made. Raises SettingError."""
+    tracking = config.tracking
+    try:
+        return look(tracking.uri, experiment_of(config, choices), tracking.timeout)
+    except StoreError as error:
+        raise SettingError(f"tracking.uri={without_password(tracking.uri)}: {error}") from error
+
+
+def settle(config: DictConfig) -> Settled:
+    """Bring to the store of a configuration what runs that are over have left for it."""
+    here = without_password(config.tracking.uri)
+    return JOURNAL.settle(_connect_by(config), lambda record: record.uri == here)
+
+
+def settle_all(timeout: int) -> Settled:
+    """The same for whatever store; one with a password has it from MLflow's own variable."""
+    variable = os.environ.get("MLFLOW_TRACKING_URI", "")
+
+    def address(record: Record) -> str:
+        return variable if without_password(variable) == record.uri else record.uri
+
+    return JOURNAL.settle(
+        lambda record: connect(address(record), record.experiment, ARTIFACTS, timeout),
+        lambda record: True,
+    )
+
+
+def _connect_by(config: DictConfig) -> Connect:
+    uri, timeout = config.tracking.uri, config.tracking.timeout
+    return lambda record: connect(uri, record.experiment, ARTIFACTS, timeout)
 
 
 def prepare(config: DictConfig, choices: Choices) -> Parts:
@@ -175,6 +216,10 @@ def _check_memory(config: DictConfig, parts: Parts) -> None:
             f"replicas={config.replicas}: needs {needed / 2**30:,.0f} GiB and this machine has "
             f"{there / 2**30:,.0f}; use smaller ones"
         )
+
+
+def estimate(config: DictConfig, parts: Parts) -> tuple[float, int]:
+    return 0.0, 0
 
 
 def make_network(config: DictConfig, parts: Parts) -> Network:

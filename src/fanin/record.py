@@ -3,21 +3,52 @@
 import csv
 import hashlib
 import json
+import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from fanin.config import GROUPS, PROJECT, Choices
+from fanin.config import GROUPS, PROJECT, Choices, foreign_sources
+from fanin.data import digest
+from fanin.report.summary import Outcome
 from fanin.signal.claims import Finding
-from fanin.signal.profile import Profile
-from fanin.tracking.provenance import provenance
-from fanin.tracking.store import Run, without_password
+from fanin.signal.profile import CURVES, NUMBERS, Profile
+from fanin.tracking.provenance import provenance, table_tag
+from fanin.tracking.record import FILE, Record
+from fanin.tracking.store import RECORD_ID, Store, Tracked, without_password
 
-_FINISHED = ".finished"
+SETTINGS, LAYERS = "config.yaml", "profile.csv"
+OUTPUT_DIR = "output_dir"
+
+
+def begin(config: DictConfig, choices: Choices, overrides: Sequence[str], folder: str) -> Record:
+    """The record of a run with a complete configuration, before anything is computed."""
+    values = params(config, choices)
+    return Record(
+        uri=without_password(config.tracking.uri),
+        experiment=experiment_of(config, choices),
+        name=run_name(values, overrides),
+        folder=folder,
+        parent=config.tracking.parent,
+        params=values,
+        tags=tags(overrides)
+        | {
+            OUTPUT_DIR: folder,
+            "config.hash": config_hash(config),
+            "code.version": code_version(config),
+        },
+    )
+
+
+def experiment_of(config: DictConfig, choices: Choices) -> str:
+    """The MLflow experiment: the one set, or the experiment file's name, or ours."""
+    return config.tracking.experiment or choices["experiment"] or "fanin"
 
 
 def params(config: DictConfig, choices: Choices) -> dict[str, str]:
@@ -48,59 +79,107 @@ def tags(overrides: Sequence[str]) -> dict[str, str]:
 
 def typed(overrides: Sequence[str]) -> str:
     """The overrides as the user typed them, fit to be shown to others."""
-    ours = "tracking.parent="  # a sweep's own word to its jobs
+    ours = ("tracking.parent=", "tracking.job=")  # a sweep's own words to its jobs
     return without_password(" ".join(o for o in overrides if not o.startswith(ours)))
 
 
 def config_hash(config: DictConfig) -> str:
-    """Equal for equal runs: of all values but where they are tracked."""
+    """Equal for equal runs: of all values but where they are tracked, and of the data file."""
     values = {name: value for name, value in _resolved(config).items() if name != "tracking"}
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+    if config.data.get("path"):
+        values["contents"] = digest(config.data.path)
+    return _digest(json.dumps(values, sort_keys=True).encode())
 
 
-def write(folder: Path, config: DictConfig, profile: Profile) -> list[Path]:
-    """Write config.yaml, resolved, and profile.csv, a row a layer; their paths."""
-    settings, layers = folder / "config.yaml", folder / "profile.csv"
-    settings.write_text(OmegaConf.to_yaml(OmegaConf.create(_resolved(config))))
-    with layers.open("w", newline="") as file:
+def code_version(config: DictConfig) -> str:
+    """Equal where a run's numbers come from the same code: fanin's, and classes of one's own."""
+    files = [*_sources(), *foreign_sources(config)]
+    return _digest(b"".join(file.read_bytes() for file in files))
+
+
+@cache
+def _sources() -> tuple[Path, ...]:
+    """What lies below the pipeline; a change to a table or to the tracking changes no number."""
+    package = Path(__file__).parent
+    rooms = (package / room for room in ("nn", "signal"))
+    single = (package / name for name in ("data.py", "device.py", "pipeline.py"))
+    return (*(path for room in rooms for path in sorted(room.glob("*.py"))), *single)
+
+
+def fill(record: Record, config: DictConfig, outcome: Outcome) -> None:
+    """What a run found, into its record and its folder: config.yaml, resolved, and profile.csv."""
+    profile = outcome.profile
+    folder = Path(record.folder)
+    settings = OmegaConf.to_yaml(OmegaConf.create(_resolved(config)))
+    (folder / SETTINGS).write_text(settings)
+    with (folder / LAYERS).open("w", newline="") as file:
         writer = csv.DictWriter(file, ["layer", *profile.curves])
         writer.writeheader()
         writer.writerows(profile.rows())
-    return [settings, layers]
+    numbers = [(name, 0, value) for name, value in profile.numbers.items()]
+    record.metrics += [*profile.points(), *numbers]
+    record.tags["verdict"] = outcome.verdict
+    record.files += [SETTINGS, LAYERS]
 
 
-def finish(sweep: Path) -> None:
-    """A job's last word, whatever became of it: one more dot in a file of the sweep's folder."""
-    with (sweep / _FINISHED).open("a") as file:
-        file.write(".")
+def outcome(record: Record) -> Outcome:
+    """What `fill` put there."""
+    depth = int(record.params["depth"])
+    numbers = {name: value for name, _, value in record.metrics if name in NUMBERS}
+    curves = _empty_curves(depth)
+    for name, layer, value in record.metrics:
+        if name not in numbers:
+            curves.setdefault(name, np.full(depth, math.nan))[layer - 1] = value
+    return Outcome(record.params, Profile(depth, curves, numbers), record.tags["verdict"])
 
 
-def finished(sweep: Path) -> Callable[[], int]:
-    """How many jobs have ended from now on, in whichever process."""
-    path = sweep / _FINISHED
-    path.write_text("")
-    return lambda: path.stat().st_size
+def outcome_of(store: Store, run: Tracked) -> Outcome:
+    """The same from a store: from the record where its folder is still there, or the artifact."""
+    path = Path(run.tags.get(OUTPUT_DIR, ""), FILE)
+    if path.is_file():
+        record = Record.read(path)
+        if record.id == run.tags[RECORD_ID]:
+            return outcome(record)
+    depth = int(run.params["depth"])
+    curves = _empty_curves(depth)
+    rows = list(csv.DictReader(store.file(run.id, LAYERS).splitlines()))
+    for name in rows[0] if rows else ():
+        if name != "layer":
+            curves[name] = np.array([float(row[name] or math.nan) for row in rows])
+    numbers = {name: value for name, value in run.metrics.items() if name in NUMBERS}
+    return Outcome(run.params, Profile(depth, curves, numbers), run.tags["verdict"])
 
 
-def write_claims(parent: Run, findings: Sequence[Finding]) -> None:
+def _empty_curves(depth: int) -> dict[str, np.ndarray]:
+    return {name: np.full(depth, math.nan) for name in CURVES}
+
+
+def add_claims(record: Record, findings: Sequence[Finding]) -> None:
     """Keep with a sweep what became of its claims: a table, a tag for each state, two counts."""
+    rows = [vars(finding) for finding in findings]
+    table = {"columns": [*rows[0]], "data": [[*row.values()] for row in rows]}
+    Path(record.folder, "claims.json").write_text(json.dumps(table))
+    record.files.append("claims.json")
     count = Counter(finding.verdict for finding in findings)
-    parent.table("claims", [vars(finding) for finding in findings])
-    parent.log(
-        metrics=[(f"summary/claims_{state}", 0, count[state]) for state in ("kept", "broken")],
-        tags={
-            f"claims.{state}": "; ".join(f.says for f in findings if f.verdict == state)
-            for state in count
-        },
-    )
+    record.metrics += [(f"summary/claims_{state}", 0, count[state]) for state in ("kept", "broken")]
+    record.tags |= {
+        f"claims.{state}": "; ".join(f.says for f in findings if f.verdict == state)
+        for state in count
+    }
+    record.tags |= table_tag("claims.json")
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def _resolved(config: DictConfig) -> dict[str, Any]:
     """The configuration as plain values, fit to be shown to others."""
     values = cast(dict[str, Any], OmegaConf.to_container(config))
-    del values["claims"]  # what is expected of a run is no part of it
+    for name in ("claims", "sweep", "from_run"):  # how a run came about is no part of it
+        del values[name]
     tracking = values["tracking"]
-    del tracking["parent"]
+    del tracking["parent"], tracking["job"]
     return {**values, "tracking": {**tracking, "uri": without_password(tracking["uri"])}}
 
 

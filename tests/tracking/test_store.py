@@ -2,76 +2,120 @@
 
 import pytest
 
-from fanin.tracking.store import StoreError, connect, without_password
+from fanin.tracking.record import Record
+from fanin.tracking.store import (
+    PARENT,
+    RefusedError,
+    StoreError,
+    connect,
+    look,
+    run_of,
+    without_password,
+)
 
 
 @pytest.fixture
-def store(tmp_path):
-    return connect(f"sqlite:///{tmp_path}/mlflow.db", "lab", tmp_path / "unused")
+def uri(tmp_path):
+    return f"sqlite:///{tmp_path}/mlflow.db"
 
 
-def status(store, run) -> str:
-    return store.client.get_run(run.id).info.status
+@pytest.fixture
+def store(tmp_path, uri):
+    return connect(uri, "lab", tmp_path / "unused", timeout=5)
 
 
-def test_a_run_ends_with_a_true_status(store):
-    with store.run("fine", {}) as fine:
-        assert status(store, fine) == "RUNNING"
-    assert status(store, fine) == "FINISHED"
-
-    with pytest.raises(ValueError, match="no"), store.run("bad", {}) as bad:
-        raise ValueError("no")
-    assert status(store, bad) == "FAILED"
-
-    with pytest.raises(KeyboardInterrupt), store.run("stopped", {}) as stopped:
-        raise KeyboardInterrupt
-    assert status(store, stopped) == "KILLED"
+def a_record(tmp_path, **values) -> Record:
+    return Record(uri="here", experiment="lab", name="a run", folder=str(tmp_path), **values)
 
 
-def test_a_child_names_its_parent(store):
-    with store.run("parent", {}) as parent, store.run("child", {}, parent=parent.id) as child:
-        pass
-    assert store.client.get_run(child.id).data.tags["mlflow.parentRunId"] == parent.id
-
-
-def test_more_metrics_than_one_call_takes(store):
+def test_a_record_is_a_run_with_all_that_it_says(store, tmp_path):
     points = [(f"curve/{n}", step, float(n * step)) for n in range(5) for step in range(500)]
-    with store.run("many", {"a": "tag"}) as run:
-        run.log(params={"x": 1}, metrics=points, tags={"verdict": "healthy"})
-    for n in range(5):
-        history = store.client.get_metric_history(run.id, f"curve/{n}")
-        assert {m.step: m.value for m in history} == {s: float(n * s) for s in range(500)}
-    data = store.client.get_run(run.id).data
-    assert data.params == {"x": "1"}
-    assert data.tags["verdict"] == "healthy"
-    assert data.tags["a"] == "tag"
+    (tmp_path / "note.txt").write_text("kept")
+    record = a_record(tmp_path, params={"x": "1"}, tags={"a": "tag"})
+    run_id = store.create(record)
+    begun = store.client.get_run(run_id)
+    assert begun.info.status == "RUNNING"
+    assert begun.data.params == {"x": "1"}
+
+    record.metrics, record.files = points, ["note.txt"]
+    record.status, record.ended = "FINISHED", record.started + 1234
+    record.tags["verdict"] = "healthy"
+    for _ in range(2):  # the second time changes nothing
+        store.complete(run_id, record)
+        run = store.client.get_run(run_id)
+        assert (run.info.start_time, run.info.end_time) == (record.started, record.ended)
+        assert run.info.status == "FINISHED"
+        assert run.data.tags.items() >= {"a": "tag", "verdict": "healthy"}.items()
+        for n in range(5):
+            history = store.client.get_metric_history(run_id, f"curve/{n}")
+            assert len(history) == 500
+            assert {m.step: m.value for m in history} == {s: float(n * s) for s in range(500)}
+        assert store.file(run_id, "note.txt") == "kept"
+    assert (tmp_path / "artifacts" / run_id).is_dir()  # beside the database
 
 
-def test_a_file_is_kept_beside_the_database(store, tmp_path):
-    path = tmp_path / "note.txt"
-    path.write_text("kept")
-    with store.run("with a file", {}) as run:
-        run.attach(path)
-    (kept,) = (tmp_path / "artifacts").rglob("note.txt")
-    assert kept.read_text() == "kept"
+def test_runs_are_found_by_what_they_are(store, tmp_path, uri):
+    parent = store.create(a_record(tmp_path))
+    records = [a_record(tmp_path, parent=parent, started=n) for n in (1, 2, 3)]
+    ids = [store.create(record) for record in records]
+    assert [run.id for run in store.runs(PARENT, parent)] == ids[::-1]
+    assert [run.id for run in store.runs(PARENT, parent, most=1)] == ids[-1:]
+    assert store.find(records[1]) == ids[1]
+    assert store.find(a_record(tmp_path)) is None
+    found, run = run_of(uri, parent, timeout=5)
+    assert (found.experiment_id, run.name) == (store.experiment_id, "a run")
+    with pytest.raises(RefusedError, match="not found"):
+        run_of(uri, "0" * 32, timeout=5)
 
 
-def test_an_experiment_is_made_once(store, tmp_path):
-    again = connect(f"sqlite:///{tmp_path}/mlflow.db", "lab", tmp_path)
+def test_more_runs_than_a_page(store, tmp_path, monkeypatch):
+    monkeypatch.setattr("fanin.tracking.store.PAGE", 2)
+    for _ in range(5):
+        store.create(a_record(tmp_path, parent="p"))
+    assert len(store.runs(PARENT, "p")) == 5
+
+
+def test_a_run_that_goes_on_has_no_error_any_more(store, tmp_path):
+    record = a_record(tmp_path, tags={"error": "no"}, status="KILLED")
+    run_id = store.create(record)
+    store.complete(run_id, record)
+    store.reopen(run_id)
+    run = store.client.get_run(run_id)
+    assert run.info.status == "RUNNING"
+    assert "error" not in run.data.tags
+    store.reopen(run_id)
+
+
+def test_an_experiment_is_made_once(store, tmp_path, uri):
+    again = connect(uri, "lab", tmp_path, timeout=5)
     assert again.experiment_id == store.experiment_id
 
 
-def test_a_deleted_experiment_is_named(store, tmp_path):
+def test_looking_makes_nothing(tmp_path, uri):
+    assert look(uri, "lab", timeout=5) is None
+    assert list(tmp_path.iterdir()) == []
+    made = connect(uri, "lab", tmp_path, timeout=5)
+    assert look(uri, "other", timeout=5) is None
+    assert look(uri, "lab", timeout=5).experiment_id == made.experiment_id
+
+
+def test_a_deleted_experiment_is_named(store, tmp_path, uri):
     store.client.delete_experiment(store.experiment_id)
     with pytest.raises(StoreError, match="lab is deleted"):
-        connect(f"sqlite:///{tmp_path}/mlflow.db", "lab", tmp_path)
+        connect(uri, "lab", tmp_path, timeout=5)
 
 
-def test_a_file_that_is_no_database_is_refused_in_one_line(tmp_path):
+def test_a_file_that_is_no_database_is_refused_in_one_line(tmp_path, uri):
     (tmp_path / "mlflow.db").write_text("not a database, but long enough to look like one" * 50)
     with pytest.raises(StoreError) as error:
-        connect(f"sqlite:///{tmp_path}/mlflow.db", "lab", tmp_path)
+        connect(uri, "lab", tmp_path, timeout=5)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("address", ["http://localhost:1", "postgresql://me@localhost:1/db"])
+def test_nobody_there_is_said_at_once(tmp_path, address):
+    with pytest.raises(StoreError, match="refused"):
+        connect(address, "lab", tmp_path, timeout=5)
 
 
 def test_passwords_are_not_shown():

@@ -39,11 +39,32 @@ class Outcome:
     verdict: str
 
 
-def screen() -> Console:
-    """Where results go: colours on a terminal, plain text in a file."""
+@dataclass(frozen=True)
+class Failure:
+    """A job that has not ended well, why, and the folder where more is to be read."""
+
+    job: int
+    settings: str
+    error: str
+    folder: str | None
+
+
+@dataclass(frozen=True)
+class PlannedJob:
+    """A job before it is run: an estimate of its seconds and bytes, and its state."""
+
+    job: int
+    params: Mapping[str, str]
+    seconds: float
+    memory: int
+    state: str
+
+
+def screen(*, stderr: bool = False) -> Console:
+    """Where results go, and what went wrong: colours on a terminal, plain text in a file."""
     # As wide as it comes out: a terminal wraps what is too long, and a number cut short is none.
     # Settings are shown as they are: [red] in one is no colour.
-    return Console(width=_WIDEST, markup=False, highlight=False)
+    return Console(width=_WIDEST, markup=False, highlight=False, stderr=stderr)
 
 
 def show(outcomes: Sequence[Outcome], settings: Sequence[str], console: Console) -> None:
@@ -111,12 +132,59 @@ def show_claims(findings: Sequence[Finding], console: Console) -> None:
     console.print(table)
 
 
+def show_failures(failures: Sequence[Failure], console: Console) -> None:
+    table = _table()
+    for heading in ("job", "failed", "because", "traceback in"):
+        table.add_column(heading)
+    for failure in failures:
+        table.add_row(
+            str(failure.job), failure.settings, Text(failure.error, "red"), failure.folder or "-"
+        )
+    console.print()
+    console.print(table)
+
+
+def show_plan(rows: Sequence[PlannedJob], settings: Sequence[str], console: Console) -> None:
+    """A row a job: what would be done with it, and what that takes."""
+    table = _table()
+    for heading in ("job", *settings):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("time", "memory"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    for row in rows:
+        table.add_row(
+            str(row.job),
+            *(row.params[setting] for setting in settings),
+            duration(row.seconds),
+            f"{row.memory / 2**20:,.0f} MiB",
+            row.state,
+        )
+    console.print(table)
+
+
+def duration(seconds: float) -> str:
+    """Such as 0.4 s, 12 min or 3.5 h."""
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.2g} s"
+
+
 def say_where(name: str, experiment: str, uri: str, console: Console) -> None:
     """The run's name, its MLflow experiment, and the command that opens the browser on it."""
     here = uri.replace(f"sqlite:///{Path.cwd()}/", "sqlite:///")
     browse = uri if uri.startswith("http") else f"mlflow ui --backend-store-uri {here}"
     console.print(f"\ntracked as {name}, in the MLflow experiment {experiment}; browse with")
     console.print(f"\n    {browse}\n")
+
+
+def say_waiting(count: int, uri: str, console: Console) -> None:
+    """That runs are kept which the store does not have yet, and how they get there."""
+    console.print(
+        f"{count} {'run waits' if count == 1 else 'runs wait'} in outputs/ for {uri}, which did "
+        "not answer.\nThe next sweep delivers them, or\n\n    python -m fanin sync\n"
+    )
 
 
 def _number(value: float) -> str:

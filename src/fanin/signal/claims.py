@@ -68,7 +68,7 @@ class Claim:
         return None
 
     def selects(self, params: Params) -> bool:
-        return _agree(params, self.where)
+        return agree(params, self.where)
 
     def expects(self) -> str:
         low, high = self._bounds()
@@ -107,7 +107,7 @@ class Claim:
             return
         wanted = {name: job.params[name] for name in varying} | self.ratio_to
         for other in jobs:
-            if _agree(other.params, wanted):
+            if agree(other.params, wanted):
                 yield self._value(other.profile) or math.nan
 
     def _value(self, profile: "Profile") -> float:
@@ -119,7 +119,8 @@ class Claim:
         return profile.numbers.get(self.metric, math.nan)
 
 
-def _agree(params: Params, wanted: Mapping[str, Any]) -> bool:
+def agree(params: Params, wanted: Mapping[str, Any]) -> bool:
+    """Whether a job has all of these settings."""
     return all(name in params and _equal(params[name], value) for name, value in wanted.items())
 
 

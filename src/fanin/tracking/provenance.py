@@ -1,6 +1,7 @@
 """Where a run comes from: who started it, from which file, at which version of the code."""
 
 import getpass
+import json
 import subprocess
 from contextlib import suppress
 from functools import cache
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from mlflow.utils.mlflow_tags import (
     MLFLOW_GIT_COMMIT,
+    MLFLOW_LOGGED_ARTIFACTS,
     MLFLOW_SOURCE_NAME,
     MLFLOW_SOURCE_TYPE,
     MLFLOW_USER,
@@ -25,6 +27,11 @@ def provenance(script: Path) -> dict[str, str]:
         dirty = _git(script.parent, "status", "--porcelain") != ""
         tags["git.dirty"] = str(dirty).lower()
     return tags
+
+
+def table_tag(file: str) -> dict[str, str]:
+    """The tag by which MLflow shows an artifact of columns and data as a table."""
+    return {MLFLOW_LOGGED_ARTIFACTS: json.dumps([{"path": file, "type": "table"}])}
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -1,130 +1,209 @@
-"""A tracking store, and the life of a run in it.
-
-A run costs the store a handful of calls: it is created with its tags, its params and metrics
-go in batches, its files follow, and it is closed with a true status whatever happened.
-"""
+"""A tracking store: an experiment in it, the runs that it holds, and how a record gets there."""
 
 import logging
 import os
 import re
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+import socket
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
-# MLflow reads these when it is imported. Nothing is sent or fetched but what a run holds, and a
-# server that does not answer is given up on in seconds, not in MLflow's four minutes.
+# MLflow reads these when it is imported. Nothing is sent or fetched but what a run holds, and
+# what a store does not take at once waits in the journal rather than in MLflow's retries.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 
 from filelock import FileLock
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+from fanin.tracking.record import Record
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)  # or a fresh database announces itself
 logging.getLogger("alembic").setLevel(logging.WARNING)
 logging.getLogger("urllib3").setLevel(logging.ERROR)  # a server that is away is said once, by us
 
+RECORD_ID = "record.id"
+ERROR = "error"
+PARENT = MLFLOW_PARENT_RUN_ID
+PAGE = 1000
+PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
+
 
 class StoreError(Exception):
-    """The store cannot be opened. Its text is one line that says why."""
+    """The store cannot be opened, or does not answer. Its text is one line that says why."""
+
+
+class RefusedError(StoreError):
+    """The store answers, but does not take or have what it is asked for."""
+
+
+_REFUSALS = (
+    "INVALID_PARAMETER_VALUE",
+    "PERMISSION_DENIED",
+    "RESOURCE_ALREADY_EXISTS",
+    "RESOURCE_DOES_NOT_EXIST",
+)
 
 
 @dataclass(frozen=True)
 class Store:
-    """One experiment of a tracking store."""
+    """One experiment of a tracking store. Whatever fails is a StoreError."""
 
     client: MlflowClient
     experiment_id: str
 
-    @contextmanager
-    def run(
-        self,
-        name: str,
-        tags: Mapping[str, str],
-        *,
-        params: Mapping[str, object] | None = None,
-        parent: str | None = None,
-    ) -> Iterator["Run"]:
-        """A run that is FINISHED at the end of the block, KILLED or FAILED if it raises.
+    def create(self, record: Record) -> str:
+        """Open a run for it, with its params, so that a run that fails says of what; its id."""
+        with _one_line():
+            tags = {**record.tags, RECORD_ID: record.id}
+            if record.parent is not None:
+                tags[MLFLOW_PARENT_RUN_ID] = record.parent
+            created = self.client.create_run(
+                self.experiment_id, start_time=record.started, tags=tags, run_name=record.name
+            )
+            run_id: str = created.info.run_id
+            self._log(run_id, record)
+            return run_id
 
-        Its params are there from the start, so that a run that fails says of what.
+    def reopen(self, run_id: str) -> None:
+        """Say that a run goes on."""
+        with _one_line():
+            self.client.update_run(run_id, status="RUNNING")
+            with suppress(MlflowException):  # it may have had none
+                self.client.delete_tag(run_id, ERROR)
+
+    def find(self, record: Record) -> str | None:
+        """The id of the run that was opened for a record, if one was."""
+        found = self._search(f"tags.`{RECORD_ID}` = '{record.id}'", most=1)
+        return next((run.info.run_id for run in found), None)
+
+    def complete(self, run_id: str, record: Record) -> None:
+        """Hand over all of a record that is over. A second time changes nothing."""
+        with _one_line():
+            self._log(run_id, record)
+            for name in record.files:
+                self.client.log_artifact(run_id, str(Path(record.folder, name)))
+            self.client.set_terminated(run_id, record.status, end_time=record.ended)
+
+    def runs(self, tag: str, value: str, most: int | None = None) -> list["Tracked"]:
+        """The runs with that value of a tag, the latest first."""
+        return [_tracked(run) for run in self._search(f"tags.`{tag}` = '{value}'", most)]
+
+    def file(self, run_id: str, name: str) -> str:
+        """The text of an artifact."""
+        with _one_line():
+            return Path(self.client.download_artifacts(run_id, name)).read_text()
+
+    def _log(self, run_id: str, record: Record) -> None:
+        """Params, tags and metrics; MLflow's client splits what is over the limits of one call.
+
+        The same values with the same timestamps are stored once.
         """
-        if parent is not None:
-            tags = {**tags, MLFLOW_PARENT_RUN_ID: parent}
-        created = self.client.create_run(self.experiment_id, tags=dict(tags), run_name=name)
-        run = Run(self.client, created.info.run_id)
-        status = "KILLED"
-        try:
-            if params:
-                run.log(params=params)
-            yield run
-            status = "FINISHED"
-        except Exception:
-            status = "FAILED"
-            raise
-        finally:
-            self.client.set_terminated(run.id, status)
+        when = record.ended or record.started
+        self.client.log_batch(
+            run_id,
+            metrics=[Metric(name, value, when, step) for name, step, value in record.metrics],
+            params=[Param(name, value) for name, value in record.params.items()],
+            tags=[RunTag(name, value) for name, value in record.tags.items()],
+        )
+
+    def _search(self, condition: str, most: int | None = None) -> Iterator[Run]:
+        token = None
+        while True:
+            with _one_line():
+                page = self.client.search_runs(
+                    [self.experiment_id],
+                    condition,
+                    max_results=most or PAGE,
+                    order_by=["attributes.start_time DESC"],
+                    page_token=token,
+                )
+            yield from page
+            token = page.token
+            if most or not token:
+                return
 
 
 @dataclass(frozen=True)
-class Run:
-    """A run that is open."""
+class Tracked:
+    """A run that a store holds; of each curve, the value at the last layer."""
 
-    client: MlflowClient
     id: str
-
-    def log(
-        self,
-        *,
-        params: Mapping[str, object] | None = None,
-        metrics: Iterable[tuple[str, int, float]] = (),
-        tags: Mapping[str, str] | None = None,
-    ) -> None:
-        """Params, (name, step, value) metrics and tags, in as few calls as the store allows.
-
-        MLflow's client splits what is over the limits of one call.
-        """
-        now = time.time_ns() // 1_000_000
-        points = [Metric(name, value, now, step) for name, step, value in metrics]
-        self.client.log_batch(
-            self.id,
-            metrics=points,
-            params=[Param(name, str(value)) for name, value in (params or {}).items()],
-            tags=[RunTag(name, value) for name, value in (tags or {}).items()],
-        )
-
-    def table(self, name: str, rows: Sequence[Mapping[str, object]]) -> None:
-        """Keep rows of equal keys as an artifact that MLflow shows as a table."""
-        columns = {key: [row[key] for row in rows] for key in rows[0]}
-        self.client.log_table(self.id, columns, f"{name}.json")
-
-    def attach(self, path: Path) -> None:
-        """Keep a file with the run."""
-        self.client.log_artifact(self.id, str(path))
+    name: str
+    status: str
+    params: dict[str, str]
+    tags: dict[str, str]
+    metrics: dict[str, float]
 
 
-def connect(uri: str, experiment: str, artifacts: Path) -> Store:
+def connect(uri: str, experiment: str, artifacts: Path, timeout: int) -> Store:
     """Open a store and the experiment, made if it is not there yet. Raises StoreError.
 
     A server decides for itself where artifacts go, a database file has them beside it, and any
-    other database has them under `artifacts`.
+    other database has them under `artifacts`. Nothing is waited for longer than `timeout`
+    seconds.
     """
-    try:
-        with _lock(uri):
-            client = MlflowClient(tracking_uri=uri)
-            found = client.get_experiment_by_name(experiment)
-            if found is None:
-                return Store(client, _create(client, experiment, _location(uri, artifacts)))
-    except Exception as error:  # whatever driver, network or file system is behind the address
-        raise StoreError(without_password(" ".join(str(error).split()))) from error
+    with _one_line(), _lock(uri):
+        client = _client(uri, timeout)
+        found = client.get_experiment_by_name(experiment)
+        if found is None:
+            return Store(client, _create(client, experiment, _location(uri, artifacts)))
     if found.lifecycle_stage != "active":
         raise StoreError(f"its experiment {experiment} is deleted; restore it or name another")
     return Store(client, found.experiment_id)
+
+
+def look(uri: str, experiment: str, timeout: int) -> Store | None:
+    """The same, but nothing is made: None where the store or the experiment is not there yet."""
+    database = _database(uri)
+    if database and not database.exists():
+        return None
+    with _one_line(), _lock(uri):
+        client = _client(uri, timeout)
+        found = client.get_experiment_by_name(experiment)
+    return Store(client, found.experiment_id) if found else None
+
+
+def run_of(uri: str, run_id: str, timeout: int) -> tuple[Store, Tracked]:
+    """A run by its id, and the store with the run's experiment. Raises StoreError."""
+    with _one_line(), _lock(uri):
+        client = _client(uri, timeout)
+        run = client.get_run(run_id)
+    return Store(client, run.info.experiment_id), _tracked(run)
+
+
+def _tracked(run: Run) -> Tracked:
+    info, data = run.info, run.data
+    return Tracked(
+        info.run_id, info.run_name, info.status, dict(data.params), dict(data.tags), data.metrics
+    )
+
+
+def _client(uri: str, timeout: int) -> MlflowClient:
+    os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(timeout)
+    address = urlsplit(uri)
+    port = PORTS.get(address.scheme.partition("+")[0])
+    if address.hostname and port:
+        # A database that is away would be tried for minutes.
+        socket.create_connection((address.hostname, address.port or port), timeout).close()
+    return MlflowClient(tracking_uri=uri)
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    try:
+        yield
+    except StoreError:
+        raise
+    except Exception as error:  # whatever driver, network or file system is behind the address
+        refused = isinstance(error, MlflowException) and error.error_code in _REFUSALS
+        kind = RefusedError if refused else StoreError
+        raise kind(without_password(" ".join(str(error).split()))) from error
 
 
 def _lock(uri: str) -> AbstractContextManager[object]:

@@ -1,0 +1,116 @@
+"""What came out of a sweep: gathered from what its jobs left, shown, and kept with the parent."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from fanin.jobs import FINISHED, Job
+from fanin.record import add_claims, outcome, outcome_of
+from fanin.report.ladder import draw_ladder
+from fanin.report.summary import Failure, Outcome, screen, show, show_claims, show_failures
+from fanin.signal.claims import Claim, Finding
+from fanin.tracking.record import Record
+from fanin.tracking.store import Store
+
+NOT_BEGUN = "not begun"
+ENDED_FROM_OUTSIDE = "its process was ended from outside: killed, out of memory, or exit"
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """outcomes: of the jobs that have ended well, in the sweep's order. states: of every job."""
+
+    jobs: Sequence[Job]
+    outcomes: Sequence[Outcome]
+    failures: Sequence[Failure]
+    findings: Sequence[Finding]
+    states: Mapping[int, str]
+
+    @property
+    def broken(self) -> int:
+        return sum(finding.verdict == "broken" for finding in self.findings)
+
+    @property
+    def progress(self) -> str:
+        """Such as "35 of 40 jobs"."""
+        wanted = sum(not job.is_left_out for job in self.jobs)
+        return f"{len(self.outcomes)} of {wanted} jobs"
+
+
+def conclude(
+    jobs: Sequence[Job],
+    records: Mapping[int, Record],
+    errors: Mapping[int, str],
+    claims: Sequence[Claim],
+    store: Store,
+) -> Conclusion:
+    """From the records that this sweep's jobs left, and the runs that earlier ones did.
+
+    errors: what the launcher said of a job.
+    """
+    outcomes, failures, states = [], [], {}
+    for job in jobs:
+        record = records.get(job.number)
+        if job.is_left_out:
+            states[job.number] = "left out"
+        elif job.done:
+            states[job.number] = "finished before"
+            outcomes.append(outcome_of(store, job.done))
+        elif record and record.status == FINISHED:
+            states[job.number] = "finished"
+            outcomes.append(outcome(record))
+        elif record and record.status == "FAILED":
+            states[job.number] = "failed"
+            failures.append(Failure(job.number, job.settings, record.tags["error"], record.folder))
+        elif record or job.number in errors:
+            states[job.number] = "killed"
+            error = errors.get(job.number, ENDED_FROM_OUTSIDE)
+            folder = record.folder if record else None
+            failures.append(Failure(job.number, job.settings, error, folder))
+        else:
+            states[job.number] = NOT_BEGUN
+    varying = varying_settings(jobs)
+    findings = [claim.judge(outcomes, varying) for claim in claims] if outcomes else []
+    return Conclusion(jobs, outcomes, failures, findings, states)
+
+
+def show_conclusion(conclusion: Conclusion, console: Console) -> None:
+    """The tables: what was measured, what became of the claims, what failed."""
+    if conclusion.outcomes:
+        show(conclusion.outcomes, varying_settings(conclusion.jobs), console)
+    if conclusion.findings:
+        show_claims(conclusion.findings, console)
+    if conclusion.failures:
+        show_failures(conclusion.failures, screen(stderr=True))
+
+
+def keep(conclusion: Conclusion, parent: Record) -> None:
+    """Keep with the parent: the list of jobs, the ladder where there is one, the claims."""
+    folder = Path(parent.folder)
+    with (folder / "jobs.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["job", "settings", "state"])
+        for job in conclusion.jobs:
+            writer.writerow([job.number, job.settings, conclusion.states[job.number]])
+    parent.files.append("jobs.csv")
+    parent.tags["sweep.finished"] = conclusion.progress
+    outcomes = conclusion.outcomes
+    if outcomes and all("summary/product_ms" in o.profile.numbers for o in outcomes):
+        draw_ladder(outcomes, folder / "ladder.png")
+        parent.files.append("ladder.png")
+    if conclusion.findings:
+        add_claims(parent, conclusion.findings)
+
+
+def varying_settings(jobs: Sequence[Job]) -> list[str]:
+    """The settings in which the jobs differ, or the main ones where they do not."""
+    values: dict[str, set[str]] = {}
+    for job in jobs:
+        for override in job.overrides:
+            name, _, value = override.partition("=")
+            values.setdefault(name.lstrip("+"), set()).add(value)
+    shown = [name for name, some in values.items() if len(some) > 1]
+    return [name for name in shown if name in jobs[0].params] or ["init", "activation", "depth"]

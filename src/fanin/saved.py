@@ -1,0 +1,162 @@
+"""A sweep as an experiment file: written from the line that was typed, and read back.
+
+What is read back may come from a store that others write to. Names and values are taken from
+it; `_target_`, interpolations and Hydra's own settings are not.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from typing import Any, NamedTuple
+
+import yaml
+
+from fanin.config import CIRCUMSTANCES, GROUPS, Config
+
+SETTINGS = tuple(field.name for field in fields(Config) if field.name not in CIRCUMSTANCES)
+
+
+class Setting(NamedTuple):
+    """One override of a sweep: `text` as it is written, `value` as it is understood.
+
+    What is not typed comes from an experiment file or a tracked run.
+    """
+
+    name: str
+    text: str
+    value: Any
+    is_swept: bool
+    is_typed: bool
+    is_deleted: bool
+
+    @property
+    def is_of_the_sweep(self) -> bool:
+        """Whether it says what is run, and not how."""
+        return self.name.partition(".")[0] not in CIRCUMSTANCES
+
+    @property
+    def typed(self) -> str:
+        return f"{self.name}={self.text}"
+
+
+def experiment_file(
+    base: Mapping[str, Any], line: Sequence[Setting], clauses: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The content of the experiment file that is the same sweep.
+
+    base: that of the experiment file that was chosen, if one was. clauses: what is left out.
+    """
+    options = dict(_options(base))
+    values = {name: value for name, value in base.items() if name in SETTINGS}
+    values = {name: value for name, value in values.items() if name not in options}
+    swept = {}
+    for setting in line:
+        if setting.name.partition(".")[0] not in SETTINGS:
+            continue
+        options.pop(setting.name, None)
+        if setting.is_swept:
+            swept[setting.name] = setting.text
+        elif setting.name in GROUPS:
+            options[setting.name] = setting.value
+        else:
+            _put(values, setting.name.split("."), setting.value)
+    defaults = [{f"override /{group}": option} for group, option in options.items()]
+    return {
+        **({"defaults": defaults} if defaults else {}),
+        **values,
+        **({"hydra": {"sweeper": {"params": swept}}} if swept else {}),
+        **({"sweep": {"exclude": [*clauses]}} if clauses else {}),
+        **({"claims": base["claims"]} if "claims" in base else {}),
+    }
+
+
+def _options(file: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The options that an experiment file chooses, in either way of saying so."""
+    for entry in file.get("defaults", []):
+        for group, option in entry.items() if isinstance(entry, dict) else ():
+            yield group.removeprefix("override").strip(" /"), option
+    for group in GROUPS:
+        if isinstance(file.get(group), str):
+            yield group, file[group]
+
+
+def _put(values: dict[str, Any], path: Sequence[str], value: object) -> None:
+    first, *rest = path
+    if not rest:
+        values[first] = value
+        return
+    below = dict(values.get(first) or {})
+    _put(below, rest, value)
+    values[first] = below
+
+
+def overrides_of_sweep(text: str) -> list[str]:
+    """The overrides that stand for an experiment file. Raises ValueError on what is no value."""
+    try:
+        file = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError("it cannot be read") from error
+    if not isinstance(file, dict):
+        raise ValueError("it is not a list of settings")
+    sweep = file.pop("sweep", {})
+    hydra = file.pop("hydra", {})
+    options = dict(_options(file))
+    file.pop("defaults", None)
+    file.pop("claims", None)
+    settings = {**options, **dict(_leaves(file))}
+    swept = hydra.get("sweeper", {}).get("params", {}) if isinstance(hydra, dict) else {}
+    lines = [f"{_name(name)}={_text(value)}" for name, value in settings.items()]
+    lines += [f"{_name(name)}={_plain(str(value))}" for name, value in swept.items()]
+    if isinstance(sweep, dict) and sweep.get("exclude"):
+        lines.append(f"sweep.exclude={_text(sweep['exclude'])}")
+    return lines
+
+
+def overrides_of_run(params: Mapping[str, str]) -> list[str]:
+    """The overrides that stand for a run's params, the options first."""
+    names = [*GROUPS, *(name for name in params if name not in GROUPS)]
+    wanted = [name for name in names if name.split(".")[0] not in CIRCUMSTANCES]
+    return [f"{_name(name)}={_text(_value(params[name]))}" for name in wanted]
+
+
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _name(name: str) -> str:
+    first, *rest = str(name).split(".")
+    if first not in SETTINGS or not all(re.fullmatch(r"[A-Za-z]\w*", part) for part in rest):
+        raise ValueError(f"{name} is no setting that is taken from a store")
+    return name
+
+
+def _value(param: str) -> object:
+    """What stands behind a param's text."""
+    return None if param == "None" else param
+
+
+def _plain(text: str) -> str:
+    if "${" in text:
+        raise ValueError(f"{text} is no value that is taken from a store")
+    return text
+
+
+def _text(value: object) -> str:
+    """A value in the grammar of Hydra's overrides."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return f"[{','.join(map(_text, value))}]"
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{_text(k)}:{_text(v)}' for k, v in value.items())}}}"
+    text = _plain(str(value))
+    if re.fullmatch(r"[\w.+/-]+|\[[\w.+, -]*\]", text):
+        return text
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -1,0 +1,281 @@
+"""A sweep's life in the store: planned, begun or resumed, launched, concluded."""
+
+import hashlib
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+
+from fanin import record, sweep_folder
+from fanin.conclusion import Conclusion, conclude, keep, show_conclusion, varying_settings
+from fanin.config import PROJECT, Choices, Claims, SettingError, chosen, complete
+from fanin.jobs import Job, in_order, leave_out, match
+from fanin.pipeline import JOURNAL, announce, estimate, look_at_store, open_store, prepare, settle
+from fanin.report.progress import progress, status
+from fanin.report.summary import PlannedJob, duration, screen, show_plan
+from fanin.saved import Setting, experiment_file, overrides_of_run, overrides_of_sweep
+from fanin.signal.claims import Claim
+from fanin.signal.profile import CURVES, NUMBERS
+from fanin.tracking.journal import GoesOnError
+from fanin.tracking.record import Record
+from fanin.tracking.store import (
+    PARENT,
+    RECORD_ID,
+    Store,
+    StoreError,
+    Tracked,
+    run_of,
+    without_password,
+)
+
+SWEEP_HASH = "sweep.hash"
+SWEEP_FILE = "sweep.yaml"
+SECONDS_BETWEEN = 0.5
+SECONDS_TO_DIE = 5  # for workers that were told to end
+RESUME = "the same line with sweep.resume=true runs the rest"
+
+Launch = Callable[[Sequence[Job], str], dict[int, str]]
+"""(jobs, the parent's id) -> what the launcher says of those that did not end well."""
+Composed = tuple[list[str], DictConfig, Choices]
+"""A job's overrides, its configuration and the options chosen."""
+
+
+class TrackedSweep:
+    """A sweep of which every job has been checked."""
+
+    def __init__(
+        self, config: DictConfig, line: Sequence[Setting], composed: Sequence[Composed]
+    ) -> None:
+        """Checks all that can be known without running it. Raises SettingError."""
+        self.config = config
+        self.line = line
+        self.choices = chosen(config.hydra)
+        self.folder = Path(config.hydra.sweep.dir).absolute()
+        self.jobs = self._jobs(composed)
+        self.claims = self._claims()
+        self.console = screen()
+
+    def _jobs(self, composed: Sequence[Composed]) -> list[Job]:
+        configs = [complete(config) for _, config, _ in composed]
+        jobs = [
+            Job(number, overrides, record.params(config, choices))
+            for number, ((overrides, _, choices), config) in enumerate(
+                zip(composed, configs, strict=True)
+            )
+        ]
+        is_typed = any(setting.name == "sweep.exclude" for setting in self.line)
+        leave_out(jobs, self._clauses(), must_select=is_typed)
+        for job, config, (_, _, choices) in zip(jobs, configs, composed, strict=True):
+            if not job.is_left_out:
+                parts = prepare(config, choices)
+                job.config_hash = record.config_hash(config)
+                job.code_version = record.code_version(config)
+                if self.config.sweep.plan:
+                    job.seconds, job.memory = estimate(config, parts)
+        return jobs
+
+    def _claims(self) -> list[Claim]:
+        """The experiment's claims, each of which could be judged.
+
+        As the file is written each must select a job; a sweep that was narrowed may leave some
+        untested.
+        """
+        claims = cast(Claims, OmegaConf.to_object(self.config.claims)).made
+        as_written = all(s.name == "experiment" for s in self.line if s.is_typed)
+        for claim in claims:
+            wrong = claim.wrong()
+            if claim.metric.removesuffix("_low").removesuffix("_high") not in CURVES + NUMBERS:
+                wrong = f"metric={claim.metric}; use one of {', '.join(CURVES + NUMBERS)}"
+            if as_written and not any(claim.selects(job.params) for job in self.jobs):
+                wrong = f"where={claim.where} selects no job of the sweep"
+            if wrong:
+                raise SettingError(f"claim {claim.says!r}: {wrong}")
+        return claims
+
+    def save(self, name: str) -> None:
+        """Write experiments/NAME.yaml, which is this sweep. Raises SettingError."""
+        shown = f"sweep.save_as={name}"
+        if not re.fullmatch(r"[\w-]+(/[\w-]+)*", name):
+            raise SettingError(f"{shown}: use letters, digits, - and _, and / for folders")
+        text = self._file()
+        if text is None:
+            raise SettingError(f"{shown}: a file cannot say ~; set the values instead")
+        path = PROJECT / "experiments" / f"{name}.yaml"
+        text = f"# Command: python run.py experiment={name}\n{text}"
+        if path.exists() and path.read_text() != text:
+            raise SettingError(f"{shown}: {path} is there already; use another name")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        self.console.print(f"wrote {path}; repeat this sweep with\n")
+        self.console.print(f"    python run.py experiment={name}\n")
+
+    def _file(self) -> str | None:
+        """The experiment file that is this sweep; None where no file can say it."""
+        if any(setting.is_deleted for setting in self.line):
+            return None
+        base: dict[str, Any] = {}
+        if self.choices["experiment"]:
+            path = PROJECT / "experiments" / f"{self.choices['experiment']}.yaml"
+            base = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(path)))
+        content = experiment_file(base, self.line, self._clauses())
+        text: str = yaml.safe_dump(content, sort_keys=False)
+        return f"# Typed as: python run.py -m {self._name}\n{text}"
+
+    def _clauses(self) -> Sequence[Mapping[str, Any]]:
+        """What is left out: as the line says, or else the experiment file."""
+        said = [setting.value for setting in self.line if setting.name == "sweep.exclude"]
+        return cast(
+            Sequence[Mapping[str, Any]],
+            said[-1] if said else OmegaConf.to_container(self.config.sweep.exclude),
+        )
+
+    def plan(self) -> None:
+        """Say what would be run, what is done already, and what the rest takes."""
+        store = look_at_store(self.config, self.choices)
+        if store:
+            self._before(store)
+        rows = [
+            PlannedJob(job.number, job.params, job.seconds, job.memory, job.plan)
+            for job in self.jobs
+        ]
+        show_plan(rows, varying_settings(self.jobs), self.console)
+        todo = in_order(self.jobs)
+        counts = Counter(job.plan for job in self.jobs)
+        seconds = duration(sum(job.seconds for job in todo))
+        memory = max((job.memory for job in todo), default=0) / 2**20
+        self.console.print(f"\n{', '.join(f'{n} {state}' for state, n in counts.items())}")
+        self.console.print(
+            f"about {seconds} one after the other, and at most {memory:,.0f} MiB at a time"
+        )
+
+    def run(self, launch: Launch) -> None:
+        """Run what is to be run, and conclude. Ends the process with status 1 if a job failed."""
+        with status("opening the store ..."):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            store = open_store(self.config, self.choices)
+            settle(self.config)
+            before = self._before(store) if self.config.sweep.resume else None
+        if before and not in_order(self.jobs):
+            conclusion = self._conclude({}, store)
+            self._end(conclusion, before.name)
+            return
+        parent = self._parent(before)
+        try:
+            with JOURNAL.run(parent, lambda _: store, before.id if before else None) as parent_id:
+                if parent_id is None:
+                    raise SettingError(f"tracking.uri={parent.uri}: it has stopped answering")
+                if before:
+                    self._take_over(store, before)
+                errors: dict[int, str] = {}
+                try:
+                    todo = in_order(self.jobs)
+                    with progress("jobs", len(todo), lambda: sweep_folder.count_ended(self.folder)):
+                        errors |= launch(todo, parent_id)
+                finally:  # whatever has ended it, what finished is shown and kept
+                    self._close(parent_id)
+                    conclusion = self._conclude(errors, store)
+                    keep(conclusion, parent)
+                if conclusion.failures:
+                    parent.status = "FAILED"
+        except GoesOnError as error:
+            raise SettingError(f"sweep.resume=true: it is still running, in {error}") from error
+        except KeyboardInterrupt:
+            announce(parent.name, self.config, self.choices, self.console)
+            raise KeyboardInterrupt(f"after {conclusion.progress}; {RESUME}") from None
+        self._end(conclusion, parent.name)
+
+    def _before(self, store: Store) -> Tracked | None:
+        """The latest sweep of this line, if there is one; its runs are matched with the jobs."""
+        found = next(iter(store.runs(SWEEP_HASH, self._hash(), most=1)), None)
+        if found:
+            match(self.jobs, store.runs(PARENT, found.id))
+        return found
+
+    @property
+    def _name(self) -> str:
+        """The line that was typed, without how it is run."""
+        settings = [s.typed for s in self.line if s.is_typed and s.is_of_the_sweep]
+        return without_password(" ".join(settings))
+
+    def _hash(self) -> str:
+        """Equal for lines that are one sweep, whatever their order and circumstances."""
+        settings = [s for s in self.line if s.is_typed and s.is_of_the_sweep]
+        texts = sorted(f"{setting.name}={setting.text}" for setting in settings)
+        return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
+
+    def _parent(self, before: Tracked | None) -> Record:
+        """The record of the sweep's own run; with `before`, that run goes on."""
+        typed = self.config.hydra.overrides.task
+        left_out = [f"{job.number} ({job.settings})" for job in self.jobs if job.is_left_out]
+        parent = Record(
+            uri=without_password(self.config.tracking.uri),
+            experiment=record.experiment_of(self.config, self.choices),
+            name=self._name or "sweep of one",
+            folder=str(self.folder),
+            tags=record.tags(typed)
+            | {
+                record.OUTPUT_DIR: str(self.folder),
+                SWEEP_HASH: self._hash(),
+                "sweep.jobs": str(len(self.jobs)),
+                "sweep.left_out": "; ".join(left_out) or "none",
+            },
+        )
+        if before:
+            parent.id = before.tags[RECORD_ID]
+        sweep_folder.clear(self.folder)
+        OmegaConf.save(self.config, self.folder / "multirun.yaml")
+        text = self._file()
+        if text:
+            (self.folder / SWEEP_FILE).write_text(text)
+            parent.files.append(SWEEP_FILE)
+        return parent
+
+    def _take_over(self, store: Store, before: Tracked) -> None:
+        """Let jobs that have outlived the sweep before, in workers of their own, end first."""
+        sweep_folder.take_over(Path(before.tags[record.OUTPUT_DIR]), self.folder)
+        if JOURNAL.going_on(lambda run: run.parent == before.id):
+            with status("waiting for jobs that are still running ..."):
+                while JOURNAL.going_on(lambda run: run.parent == before.id):
+                    time.sleep(SECONDS_BETWEEN)
+                settle(self.config)
+            match(self.jobs, store.runs(PARENT, before.id))
+
+    def _close(self, parent_id: str) -> None:
+        """Deliver what waits, and close the runs of jobs whose process is gone."""
+        deadline = time.monotonic() + SECONDS_TO_DIE
+        while time.monotonic() < deadline and JOURNAL.going_on(lambda run: run.parent == parent_id):
+            time.sleep(SECONDS_BETWEEN)
+        settle(self.config)
+
+    def _conclude(self, errors: Mapping[int, str], store: Store) -> Conclusion:
+        records = sweep_folder.ended(self.folder)
+        conclusion = conclude(self.jobs, records, errors, self.claims, store)
+        show_conclusion(conclusion, self.console)
+        return conclusion
+
+    def _end(self, conclusion: Conclusion, name: str) -> None:
+        announce(name, self.config, self.choices, self.console)
+        failed = len(conclusion.failures)
+        if failed:
+            jobs = "1 job" if failed == 1 else f"{failed} jobs"
+            sys.exit(f"fanin: {jobs} failed, {conclusion.progress} finished; {RESUME}")
+        if conclusion.broken and self.config.claims.strict:
+            claims = len(conclusion.findings)
+            sys.exit(f"fanin: claims.strict: {conclusion.broken} of {claims} claims are broken")
+
+
+def overrides_of(config: DictConfig, run_id: str) -> list[str]:
+    """The overrides that stand for a tracked run or sweep. Raises SettingError."""
+    try:
+        store, run = run_of(config.tracking.uri, run_id, config.tracking.timeout)
+        if SWEEP_HASH in run.tags:
+            return overrides_of_sweep(store.file(run_id, SWEEP_FILE))
+        return overrides_of_run(run.params)
+    except (StoreError, ValueError) as error:
+        raise SettingError(f"from_run={run_id}: {error}") from error

@@ -1,0 +1,206 @@
+"""The journal: a folder that names every run that was begun and is not yet whole in its store.
+
+A run holds a lock for as long as its process lives, whatever ends that. So whoever comes next
+can tell a run that goes on from one whose process is gone, and closes the latter: with its
+record, where it had written one and the store was away, or else as KILLED.
+
+    <id>.json   the record as the run was begun; gone once the store has the whole
+    <id>.lock   held by the run's process
+    <uri>.away  touched when this store was found not to answer
+"""
+
+import hashlib
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from filelock import FileLock, Timeout
+
+from fanin.tracking.record import FILE, Record, now
+from fanin.tracking.store import ERROR, RefusedError, Store, StoreError, without_password
+
+Connect = Callable[[Record], Store]
+"""The store that a record belongs to. May raise StoreError."""
+Which = Callable[[Record], bool]
+Answer = TypeVar("Answer")
+
+REST = 60
+"""Seconds for which jobs leave a store alone that did not answer."""
+TRACEBACK = "traceback.txt"
+LONGEST_ERROR = 500
+
+
+class GoesOnError(Exception):
+    """The run is still running, in another process."""
+
+
+@dataclass
+class Settled:
+    """What became of the runs that were over: how many the store has now, and why others wait."""
+
+    delivered: int = 0
+    waiting: int = 0
+    reasons: dict[str, str] = field(default_factory=dict)
+    """For each store that did not take what it should, what it said."""
+
+
+@dataclass(frozen=True)
+class Journal:
+    folder: Path
+
+    @contextmanager
+    def run(
+        self, record: Record, connect: Connect, run_id: str | None = None
+    ) -> Iterator[str | None]:
+        """A run, whose record the block fills. Yields its id in the store.
+
+        It is FINISHED at the end of the block (or what the block has made of its status), FAILED
+        or KILLED if that raises. Where the store is away it has no id yet, and waits. With
+        `run_id`, that run goes on; GoesOnError if it never stopped.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self._lock_of(record, seconds=1):  # another may be looking whether it is held
+            record.write(self._entry(record))
+            opened = self._ask(record.uri, lambda: _open(record, connect(record), run_id))
+            try:
+                yield opened[1] if opened else None
+                if record.status == "RUNNING":
+                    record.status = "FINISHED"
+            except Exception as error:
+                record.status = "FAILED"
+                _explain(record, error)
+                raise
+            except BaseException:
+                record.status = "KILLED"
+                raise
+            finally:
+                record.ended = now()
+                try:
+                    record.write(Path(record.folder, FILE))
+                finally:  # a full disk need not keep it from the store
+                    if opened:  # or else the store was away a moment ago
+                        self._ask(record.uri, lambda: self._deliver(*opened, record))
+
+    def settle(self, connect: Connect, which: Which) -> Settled:
+        """Bring to their stores those runs that are over and not yet whole there.
+
+        A store that does not answer is asked once.
+        """
+        settled = Settled()
+        silent: set[str] = set()
+        for begun in self._begun(which):
+            with suppress(GoesOnError), self._lock_of(begun):
+                if not self._entry(begun).exists():
+                    continue  # somebody else has just delivered it
+                record = _last_word(begun)
+                try:
+                    if record.uri in silent:
+                        raise StoreError(settled.reasons[record.uri])
+                    store = connect(record)
+                    self._deliver(store, store.find(record) or store.create(record), record)
+                    self._away(record.uri).unlink(missing_ok=True)
+                    settled.delivered += 1
+                except StoreError as error:
+                    if not isinstance(error, RefusedError):
+                        silent.add(record.uri)
+                    settled.reasons[record.uri] = str(error)
+                    settled.waiting += 1
+        return settled
+
+    def going_on(self, which: Which) -> int:
+        """How many runs there are whose process lives."""
+        return sum(self._goes_on(begun) for begun in self._begun(which))
+
+    def waiting(self, which: Which) -> int:
+        """How many runs there are that are over and not yet whole in their store."""
+        return sum(not self._goes_on(begun) for begun in self._begun(which))
+
+    def _goes_on(self, begun: Record) -> bool:
+        try:
+            with self._lock_of(begun):
+                return False
+        except GoesOnError:
+            return True
+
+    def _begun(self, which: Which) -> Iterator[Record]:
+        for path in sorted(self.folder.glob("*.json")):
+            with suppress(FileNotFoundError):  # it was just delivered
+                record = Record.read(path)
+                if which(record):
+                    yield record
+
+    def _deliver(self, store: Store, run_id: str, record: Record) -> None:
+        store.complete(run_id, record)
+        self._entry(record).unlink()
+        self._entry(record).with_suffix(".lock").unlink()
+
+    def _ask(self, uri: str, question: Callable[[], Answer]) -> Answer | None:
+        """What the store answers; None where it does not, or did not a moment ago."""
+        away = self._away(uri)
+        with suppress(FileNotFoundError):
+            if time.time() - away.stat().st_mtime < REST:
+                return None
+        try:
+            return question()
+        except RefusedError:
+            return None
+        except StoreError:
+            away.touch()
+            return None
+
+    @contextmanager
+    def _lock_of(self, record: Record, seconds: float = 0) -> Iterator[None]:
+        lock = FileLock(self._entry(record).with_suffix(".lock"))
+        try:
+            lock.acquire(timeout=seconds)
+        except Timeout:
+            raise GoesOnError(record.folder) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _entry(self, record: Record) -> Path:
+        return self.folder / f"{record.id}.json"
+
+    def _away(self, uri: str) -> Path:
+        return self.folder / f"{hashlib.sha256(uri.encode()).hexdigest()[:16]}.away"
+
+
+def _open(record: Record, store: Store, run_id: str | None) -> tuple[Store, str]:
+    if run_id is None:
+        return store, store.create(record)
+    store.reopen(run_id)
+    return store, run_id
+
+
+def _explain(record: Record, error: Exception) -> None:
+    """Why it failed: in a line as a tag, and in full as a file."""
+    line = " ".join(f"{type(error).__name__}: {error}".split())
+    record.tags[ERROR] = without_password(line)[:LONGEST_ERROR]
+    Path(record.folder, TRACEBACK).write_text(without_password(traceback.format_exc()))
+    record.files.append(TRACEBACK)
+
+
+def _last_word(begun: Record) -> Record:
+    """The record that the run has left, or that of a run whose process was ended from outside."""
+    left = Path(begun.folder, FILE)
+    if left.exists():
+        record = Record.read(left)
+        if record.id == begun.id and record.ended and record.ended >= begun.started:
+            record.files = [name for name in record.files if Path(record.folder, name).exists()]
+            return record
+    begun.status = "KILLED"
+    begun.ended = _last_sign(begun)
+    begun.tags[ERROR] = "its process was ended from outside: killed, out of memory, or exit"
+    return begun
+
+
+def _last_sign(begun: Record) -> int:
+    """When anything last moved in the run's folder, in milliseconds since 1970."""
+    moved = [path.stat().st_mtime for path in Path(begun.folder).glob("*")]
+    return max([begun.started, *(int(seconds * 1000) for seconds in moved)])

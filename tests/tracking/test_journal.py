@@ -1,0 +1,178 @@
+"""The journal: whatever ends a process, its run gets to the store once, with a true status."""
+
+import multiprocessing
+import os
+import signal
+import time
+from contextlib import nullcontext
+
+import pytest
+
+from fanin.tracking.journal import GoesOnError, Journal
+from fanin.tracking.record import FILE, Record
+from fanin.tracking.store import StoreError, connect
+
+SPAWN = multiprocessing.get_context("spawn")
+
+
+@pytest.fixture
+def journal(tmp_path):
+    return Journal(tmp_path / "journal")
+
+
+@pytest.fixture
+def store(tmp_path):
+    return connect(f"sqlite:///{tmp_path}/mlflow.db", "lab", tmp_path, timeout=5)
+
+
+def a_record(tmp_path, name="a run") -> Record:
+    folder = tmp_path / name
+    folder.mkdir(exist_ok=True)
+    return Record(uri="here", experiment="lab", name=name, folder=str(folder), params={"x": "1"})
+
+
+def all_runs(store):
+    return store.client.search_runs([store.experiment_id])
+
+
+def away(record):
+    raise StoreError("it is away")
+
+
+def entries(journal):
+    return sorted(path.suffix for path in journal.folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(None, "FINISHED"), (ValueError("not\ntoday"), "FAILED"), (KeyboardInterrupt(), "KILLED")],
+)
+def test_a_run_ends_with_a_true_status(journal, store, tmp_path, error, status):
+    record = a_record(tmp_path)
+    ends = pytest.raises(type(error)) if error else nullcontext()
+    with ends, journal.run(record, lambda _: store) as run_id:
+        assert store.client.get_run(run_id).info.status == "RUNNING"
+        record.metrics.append(("m", 1, 2.0))
+        if error:
+            raise error
+    (run,) = all_runs(store)
+    assert run.info.status == status
+    assert run.data.metrics == {"m": 2.0}
+    assert entries(journal) == []
+    if status == "FAILED":
+        assert run.data.tags["error"] == "ValueError: not today"
+        assert "Traceback" in store.file(run.info.run_id, "traceback.txt")
+
+
+def test_a_run_that_ends_while_the_store_is_away_waits_and_is_delivered_once(
+    journal, store, tmp_path
+):
+    early, late = a_record(tmp_path, "early"), a_record(tmp_path, "late")
+    with journal.run(early, lambda _: store) as run_id:
+        early.metrics.append(("m", 1, 1.0))
+        client = store.client
+        object.__setattr__(store, "client", None)  # whatever is called raises
+    object.__setattr__(store, "client", client)
+    with journal.run(late, away) as no_id:
+        late.metrics.append(("m", 1, 2.0))
+    assert no_id is None
+    assert [run.info.status for run in all_runs(store)] == ["RUNNING"]
+    assert journal.waiting(lambda _: True) == 2
+
+    assert journal.settle(away, lambda _: True).waiting == 2
+    settled = journal.settle(lambda _: store, lambda _: True)
+    assert (settled.delivered, settled.waiting) == (2, 0)
+    assert journal.settle(lambda _: store, lambda _: True).delivered == 0
+    runs = {run.info.run_name: run for run in all_runs(store)}
+    assert runs["early"].info.run_id == run_id
+    for record in (early, late):
+        info = runs[record.name].info
+        assert (info.status, info.start_time, info.end_time) == (
+            "FINISHED",
+            record.started,
+            record.ended,
+        )
+        assert runs[record.name].data.params == {"x": "1"}
+    assert len(runs) == 2
+    assert entries(journal) == []
+
+
+def test_a_delivery_that_was_cut_off_is_finished(journal, store, tmp_path):
+    """The store has made the run, but the answer was lost."""
+    record = a_record(tmp_path)
+
+    def lose_the_answer(record):
+        store.create(record)
+        raise StoreError("no answer")
+
+    with journal.run(record, lose_the_answer):
+        pass
+    journal.settle(lambda _: store, lambda _: True)
+    (run,) = all_runs(store)
+    assert run.info.status == "FINISHED"
+
+
+def test_a_store_that_is_away_is_left_alone_for_a_while(journal, store, tmp_path):
+    asked = []
+
+    def ask(record):
+        asked.append(record.name)
+        raise StoreError("away")
+
+    for name in ("first", "second"):
+        with journal.run(a_record(tmp_path, name), ask):
+            pass
+    assert asked == ["first"]
+    journal.settle(lambda _: store, lambda _: True)  # it is back
+    with journal.run(a_record(tmp_path, "third"), lambda _: store) as run_id:
+        assert run_id
+
+
+def test_a_refused_record_does_not_hold_up_the_others(journal, store, tmp_path):
+    bad = a_record(tmp_path, "0 bad")
+    bad.params = {"not a name for a param: *": "1"}
+    bad.id = "0" * 32  # settled first
+    for record in (bad, a_record(tmp_path, "good")):
+        with journal.run(record, away):
+            pass
+    settled = journal.settle(lambda _: store, lambda _: True)
+    assert (settled.delivered, settled.waiting) == (1, 1)
+    assert "Invalid value" in settled.reasons["here"]
+
+
+def hold_forever(journal: Journal, record: Record, uri: str, begun) -> None:
+    with journal.run(record, lambda r: connect(uri, r.experiment, journal.folder, timeout=5)):
+        begun.set()
+        time.sleep(600)
+
+
+def test_a_run_whose_process_is_gone_was_killed(journal, store, tmp_path):
+    record = a_record(tmp_path)
+    begun = SPAWN.Event()
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    process = SPAWN.Process(target=hold_forever, args=(journal, record, uri, begun))
+    process.start()
+    try:
+        assert begun.wait(60)
+        assert journal.going_on(lambda _: True) == 1
+        assert journal.settle(lambda _: store, lambda _: True).delivered == 0
+        with pytest.raises(GoesOnError), journal.run(record, lambda _: store):
+            pass
+        assert [run.info.status for run in all_runs(store)] == ["RUNNING"]
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+    finally:
+        process.kill()
+    assert journal.going_on(lambda _: True) == 0
+    assert journal.settle(lambda _: store, lambda _: True).delivered == 1
+    (run,) = all_runs(store)
+    assert run.info.status == "KILLED"
+    assert "ended from outside" in run.data.tags["error"]
+    assert entries(journal) == []
+
+
+def test_a_record_is_read_as_it_was_written(tmp_path):
+    record = a_record(tmp_path)
+    record.metrics = [("a/b", 3, 0.1), ("tiny", 1, 5e-324)]
+    record.write(tmp_path / FILE)
+    assert Record.read(tmp_path / FILE) == record
