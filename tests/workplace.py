@@ -1,6 +1,8 @@
 """A place to run the command in for real, with a store of its own."""
 
 import os
+import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -9,6 +11,31 @@ from pathlib import Path
 from mlflow import MlflowClient
 
 PROJECT = Path(__file__).resolve().parents[1]
+
+
+TROUBLE = """
+import os, signal, sys, time
+from dataclasses import dataclass
+from fanin.nn.activations import ReLU
+
+@dataclass(frozen=True)
+class Trouble(ReLU):
+    how: str = "none"
+
+    def forward(self, z):
+        match self.how:
+            case "raise":
+                raise RuntimeError("not today")
+            case "exit":
+                sys.exit(3)
+            case "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "die":
+                os._exit(3)
+            case "sleep":
+                time.sleep(0.05)
+        return super().forward(z)
+"""
 
 
 def options(group: str) -> list[str]:
@@ -22,15 +49,28 @@ class Workplace:
 
     folder: Path
     project: Path = PROJECT
+    address: str = ""
+
+    @classmethod
+    def with_own_project(cls, folder: Path, address: str = "") -> "Workplace":
+        """One whose project may be written to, with a journal of its own."""
+        project, here = folder / "project", folder / "here"
+        for path in (project, here):
+            path.mkdir()
+        shutil.copy(PROJECT / "run.py", project)
+        for name in ("conf", "experiments"):
+            shutil.copytree(PROJECT / name, project / name)
+        return cls(here, project, address)
 
     @property
     def uri(self) -> str:
-        return f"sqlite:///{self.folder}/mlflow.db"
+        return self.address or f"sqlite:///{self.folder}/mlflow.db"
 
     def environment(self) -> dict[str, str]:
         return os.environ | {
             "MLFLOW_TRACKING_URI": self.uri,
             "PYTHONPATH": str(self.folder),
+            "FANIN_PROJECT": str(self.project),
         }
 
     def command(self, *arguments: str) -> list[str]:
@@ -50,6 +90,53 @@ class Workplace:
         )
         assert done.returncode == status, done.stdout + done.stderr
         return done
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """The same, in the background and in a process group of its own."""
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=self.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            # Where the tests themselves run in the background, SIGINT is ignored, and inherited so.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+            start_new_session=True,
+        )
+
+    def fanin(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+        """Run python -m fanin; it must end with this status."""
+        done = subprocess.run(
+            [sys.executable, "-m", "fanin", *arguments],
+            cwd=self.folder,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        assert done.returncode == status, done.stdout + done.stderr
+        return done
+
+    def ended(self, sweep: str = "sweep") -> int:
+        """How many jobs of the sweep have ended so far."""
+        path = self.folder / sweep / ".ended"
+        return len(path.read_text().splitlines()) if path.exists() else 0
+
+    def children(self, experiment: str = "fanin") -> list:
+        """The jobs' runs, oldest first."""
+        return [r for r in self.runs(experiment) if "mlflow.parentRunId" in r.data.tags]
+
+    def parents(self, experiment: str = "fanin") -> list:
+        return [r for r in self.runs(experiment) if "sweep.hash" in r.data.tags]
+
+    def extend(self) -> None:
+        """Add the activation `trouble`, whose option `how` says what comes of a job."""
+        (self.folder / "mine.py").write_text(TROUBLE)
+        folder = self.folder / "options" / "activation"
+        folder.mkdir(parents=True)
+        (folder / "trouble.yaml").write_text("_target_: mine.Trouble\nhow: none\n")
 
     def runs(self, experiment: str = "fanin") -> list:
         """All runs of an experiment, oldest first."""

@@ -4,6 +4,7 @@ What is read back may come from a store that others write to. Names and values a
 it; `_target_`, interpolations and Hydra's own settings are not.
 """
 
+import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
@@ -13,6 +14,7 @@ import yaml
 
 from fanin.config import CIRCUMSTANCES, GROUPS, Config
 
+_NO_TEXTS = ("null", "true", "false", "nan", "inf")
 SETTINGS = tuple(field.name for field in fields(Config) if field.name not in CIRCUMSTANCES)
 
 
@@ -94,22 +96,18 @@ def overrides_of_sweep(text: str) -> list[str]:
     """The overrides that stand for an experiment file. Raises ValueError on what is no value."""
     try:
         file = yaml.safe_load(text)
+        swept = file.pop("hydra", {}).get("sweeper", {}).get("params", {})
+        clauses = file.pop("sweep", {}).get("exclude", [])
+        options = dict(_options(file))
+        values = {name: v for name, v in file.items() if name not in ("defaults", "claims")}
+        settings = {**options, **dict(_leaves(values))}
+        lines = [f"{_name(name)}={_text(value)}" for name, value in settings.items()]
+        lines += [f"{_name(name)}={_plain(str(value))}" for name, value in swept.items()]
     except yaml.YAMLError as error:
         raise ValueError("it cannot be read") from error
-    if not isinstance(file, dict):
-        raise ValueError("it is not a list of settings")
-    sweep = file.pop("sweep", {})
-    hydra = file.pop("hydra", {})
-    options = dict(_options(file))
-    file.pop("defaults", None)
-    file.pop("claims", None)
-    settings = {**options, **dict(_leaves(file))}
-    swept = hydra.get("sweeper", {}).get("params", {}) if isinstance(hydra, dict) else {}
-    lines = [f"{_name(name)}={_text(value)}" for name, value in settings.items()]
-    lines += [f"{_name(name)}={_plain(str(value))}" for name, value in swept.items()]
-    if isinstance(sweep, dict) and sweep.get("exclude"):
-        lines.append(f"sweep.exclude={_text(sweep['exclude'])}")
-    return lines
+    except (AttributeError, TypeError) as error:  # a text where names and values should be
+        raise ValueError("it is not a list of settings") from error
+    return [*lines, f"sweep.exclude={_text(clauses)}"] if clauses else lines
 
 
 def overrides_of_run(params: Mapping[str, str]) -> list[str]:
@@ -128,15 +126,18 @@ def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 
 def _name(name: str) -> str:
-    first, *rest = str(name).split(".")
-    if first not in SETTINGS or not all(re.fullmatch(r"[A-Za-z]\w*", part) for part in rest):
+    is_name = re.fullmatch(r"[A-Za-z]\w*(\.[A-Za-z]\w*)*", str(name), re.ASCII)
+    if not is_name or name.partition(".")[0] not in SETTINGS:
         raise ValueError(f"{name} is no setting that is taken from a store")
     return name
 
 
 def _value(param: str) -> object:
-    """What stands behind a param's text."""
-    return None if param == "None" else param
+    """What stands behind a param's text: a number, None, or the text."""
+    try:
+        return ast.literal_eval(param)
+    except (SyntaxError, ValueError):
+        return param
 
 
 def _plain(text: str) -> str:
@@ -154,9 +155,11 @@ def _text(value: object) -> str:
     if isinstance(value, list):
         return f"[{','.join(map(_text, value))}]"
     if isinstance(value, dict):
-        return f"{{{','.join(f'{_text(k)}:{_text(v)}' for k, v in value.items())}}}"
+        return f"{{{','.join(f'{_name(k)}:{_text(v)}' for k, v in value.items())}}}"
     text = _plain(str(value))
-    if re.fullmatch(r"[\w.+/-]+|\[[\w.+, -]*\]", text):
+    is_word = re.fullmatch(r"[A-Za-z_][\w./-]*", text, re.ASCII)
+    if not isinstance(value, str) or (is_word and text.lower() not in _NO_TEXTS):
         return text
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    # In quotes a backslash stands for itself, unless a quote or the end follows.
+    escaped = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + m[2].replace("'", r"\'"), text)
     return f"'{escaped}'"

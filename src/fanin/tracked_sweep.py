@@ -39,6 +39,15 @@ SWEEP_FILE = "sweep.yaml"
 SECONDS_BETWEEN = 0.5
 SECONDS_TO_DIE = 5  # for workers that were told to end
 RESUME = "the same line with sweep.resume=true runs the rest"
+HEADER = """\
+# Question: what comes of {line}?
+#
+#     python run.py experiment={name}
+#
+# Expect: to be filled in, with claims below where it can be stated in numbers.
+# Cost: {jobs} runs.
+
+"""
 
 Launch = Callable[[Sequence[Job], str], dict[int, str]]
 """(jobs, the parent's id) -> what the launcher says of those that did not end well."""
@@ -107,7 +116,7 @@ class TrackedSweep:
         if text is None:
             raise SettingError(f"{shown}: a file cannot say ~; set the values instead")
         path = PROJECT / "experiments" / f"{name}.yaml"
-        text = f"# Command: python run.py experiment={name}\n{text}"
+        text = HEADER.format(name=name, line=self._name, jobs=len(self.jobs)) + text
         if path.exists() and path.read_text() != text:
             raise SettingError(f"{shown}: {path} is there already; use another name")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -125,7 +134,7 @@ class TrackedSweep:
             base = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(path)))
         content = experiment_file(base, self.line, self._clauses())
         text: str = yaml.safe_dump(content, sort_keys=False)
-        return f"# Typed as: python run.py -m {self._name}\n{text}"
+        return text
 
     def _clauses(self) -> Sequence[Mapping[str, Any]]:
         """What is left out: as the line says, or else the experiment file."""
