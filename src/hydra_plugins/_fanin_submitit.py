@@ -1,18 +1,20 @@
 """Jobs in processes of their own, through submitit: on this machine or on a Slurm cluster."""
 
+import getpass
+import math
 import os
 import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn
 from hydra_plugins.hydra_submitit_launcher.submitit_launcher import BaseSubmititLauncher
-from submitit import AutoExecutor, Job, SlurmJob
+from submitit import AutoExecutor, Job
 from submitit.core.utils import FailedJobError
 
 from fanin.config import SettingError, register
@@ -20,9 +22,14 @@ from hydra_plugins._fanin_workers import ProcessEndedError, check_whole, failed
 from hydra_plugins.fanin_launchers import FaninLauncher
 
 _SECONDS_BETWEEN_LOOKS = 0.5
-_SECONDS_FOR_SLOW_FILES = 15.0  # a cluster's file system may show a result after the job's end
+_SECONDS_BETWEEN_QUESTIONS = 5.0
+_SECONDS_FOR_FILES = 15.0  # a network's file system may show a result after the job's end
 _SECONDS_TO_END_BY_THEMSELVES = 1.5
 _SECONDS_TO_END = 5.0
+_FINAL = (
+    "BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY",
+    "PREEMPTED", "REVOKED", "TIMEOUT",
+)  # fmt: skip
 _OF_ANY_CLUSTER = {
     "name", "timeout_min", "mem_gb", "cpus_per_task", "gpus_per_node", "stderr_to_stdout"
 }  # fmt: skip
@@ -78,7 +85,8 @@ def launch(launcher: FaninLauncher, jobs: Sequence[Sequence[str]], first: int) -
     ]
     returns: dict[int, JobReturn] = {}
     running: dict[int, Job[JobReturn]] = {}
-    ended: dict[int, float] = {}
+    missing: dict[int, float] = {}  # results of jobs that have ended, and until when to wait
+    ended, patience = (_ended_here, 0.0) if work.here else (_Queue().ended, _SECONDS_FOR_FILES)
     waiting = list(reversed(range(len(jobs)))) if work.here else []
     try:
         if not work.here:
@@ -89,14 +97,16 @@ def launch(launcher: FaninLauncher, jobs: Sequence[Sequence[str]], first: int) -
                 with _interruptible():
                     running[job] = executor.submit(work, *calls[job])
             for job, sent in list(running.items()):
-                if not sent.done():
-                    continue
-                ended.setdefault(job, time.monotonic())
-                patience = 0.0 if work.here else _SECONDS_FOR_SLOW_FILES
-                late = time.monotonic() - ended[job] >= patience
-                if sent.paths.result_pickle.exists() or late:
+                state = ended(sent)
+                if sent.paths.result_pickle.exists():
                     returns[job] = _result(sent, jobs[job])
-                    del running[job]
+                elif state is None:
+                    missing.pop(job, None)
+                elif time.monotonic() > missing.setdefault(job, time.monotonic() + patience):
+                    how = f"{state}see {sent.paths.stderr}"
+                    returns[job] = failed(jobs[job], ProcessEndedError(how))
+            for job in running.keys() & returns.keys():
+                del running[job]
             time.sleep(_SECONDS_BETWEEN_LOOKS)
     finally:
         if running:
@@ -127,16 +137,48 @@ def _submit(executor: AutoExecutor, work: _Work, calls: list[Any]) -> list[Job[J
 
 
 def _result(sent: Job[JobReturn], overrides: Sequence[str]) -> JobReturn:
-    """What a job that has ended gave back, or why it gave nothing back."""
-    if not sent.paths.result_pickle.exists():
-        state = f"{sent.state}; " if isinstance(sent, SlurmJob) else ""
-        return failed(overrides, ProcessEndedError(f"{state}see {sent.paths.stderr}"))
     error = sent.exception()
     if error is None:
         result: JobReturn = sent.result()
         return result
     _, trace, _ = str(error).split("-" * 22)
     return failed(overrides, FailedJobError(trace.strip().splitlines()[-1]))
+
+
+def _ended_here(sent: Job[JobReturn]) -> str | None:
+    return "" if sent.done() else None
+
+
+class _Queue:
+    """How a cluster's jobs ended, by what squeue says of them every few seconds.
+
+    submitit itself asks sacct, and waits for ever where a cluster keeps no accounts.
+    """
+
+    def __init__(self) -> None:
+        self._asked = -math.inf
+        self._states: dict[str, str] | None = None
+
+    def ended(self, sent: Job[JobReturn]) -> str | None:
+        """The state that a job ended in, or None while it may still run."""
+        if time.monotonic() - self._asked > _SECONDS_BETWEEN_QUESTIONS:
+            self._ask()
+        if self._states is None or self._states.get(sent.job_id) not in (None, *_FINAL):
+            return None
+        with suppress(OSError):  # without this a network's file system may hide a new file
+            sent.paths.folder.chmod(sent.paths.folder.stat().st_mode)
+        state = self._states.get(sent.job_id)  # none some minutes after its end
+        return f"{state}; " if state else ""
+
+    def _ask(self) -> None:
+        command = ["squeue", "--user", getpass.getuser(), "--states", "all", "--array"]
+        answer = subprocess.run(
+            [*command, "--noheader", "--format", "%i %T"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if answer.returncode == 0:  # or else the cluster is away for a while
+            self._states = dict(line.split() for line in answer.stdout.splitlines())
+        self._asked = time.monotonic()
 
 
 @contextmanager
