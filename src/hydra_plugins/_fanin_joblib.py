@@ -5,10 +5,12 @@ jobs of the others with it. Here each worker is a pool of its own, one process w
 dies, one job is lost, and none has to be run again to find out which.
 """
 
+import multiprocessing
 import re
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from typing import Any
 
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn
@@ -17,7 +19,14 @@ from joblib.externals.loky import ProcessPoolExecutor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from fanin.config import cores
-from hydra_plugins._fanin_workers import ProcessEndedError, check_whole, failed
+from hydra_plugins._fanin_workers import (
+    SECONDS_TO_CLOSE,
+    ProcessEndedError,
+    check_whole,
+    deaf_to_ctrl_c,
+    ended_by_sigterm,
+    failed,
+)
 from hydra_plugins.fanin_launchers import FaninLauncher
 
 
@@ -29,10 +38,7 @@ def check(launcher: FaninLauncher) -> None:
 
 
 def launch(launcher: FaninLauncher, jobs: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
-    """Run the jobs in `n_jobs` processes, none of them this one.
-
-    However it ends, no process is left.
-    """
+    """Run the jobs in `n_jobs` processes, none of them this one; none is left at the end."""
     n_jobs = launcher.settings["n_jobs"]
     pools = [_pool() for _ in range(min(cores() if n_jobs == -1 else n_jobs, len(jobs)))]
     state = Singleton.get_state()
@@ -42,10 +48,10 @@ def launch(launcher: FaninLauncher, jobs: Sequence[Sequence[str]], first: int) -
         given = (first + job, jobs[job], context, config, launcher.task_function, state)
         future: Future[JobReturn]
         try:
-            future = pools[slot].submit(execute_job, *given)
+            future = pools[slot].submit(_work, *given)
         except BrokenProcessPool:  # its process died with its last job, or since
             pools[slot] = _pool()
-            future = pools[slot].submit(execute_job, *given)
+            future = pools[slot].submit(_work, *given)
         return future
 
     returns: dict[int, JobReturn] = {}
@@ -56,18 +62,27 @@ def launch(launcher: FaninLauncher, jobs: Sequence[Sequence[str]], first: int) -
         while waiting or running:
             while waiting and free:
                 job, slot = waiting.pop(), free.pop()
-                running[start(job, slot)] = job, slot
+                with deaf_to_ctrl_c():
+                    running[start(job, slot)] = job, slot
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 job, slot = running.pop(future)
                 free.append(slot)
                 error = future.exception()
                 returns[job] = failed(jobs[job], _plain(error)) if error else future.result()
     finally:
-        for pool in pools:
-            pool.shutdown(wait=False, kill_workers=True)
+        if running:
+            for process in multiprocessing.active_children():
+                process.terminate()
+            wait(running, timeout=SECONDS_TO_CLOSE)
         for pool in pools:
             pool.shutdown(kill_workers=True)
     return [returns[job] for job in range(len(jobs))]
+
+
+def _work(*job: Any) -> JobReturn:
+    with ended_by_sigterm():
+        result: JobReturn = execute_job(*job)
+    return result
 
 
 def _pool() -> ProcessPoolExecutor:

@@ -7,8 +7,8 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from hydra.core.singleton import Singleton
@@ -18,14 +18,19 @@ from submitit import AutoExecutor, Job
 from submitit.core.utils import FailedJobError
 
 from fanin.config import SettingError, register
-from hydra_plugins._fanin_workers import ProcessEndedError, check_whole, failed
+from hydra_plugins._fanin_workers import (
+    SECONDS_TO_CLOSE,
+    ProcessEndedError,
+    check_whole,
+    deaf_to_ctrl_c,
+    ended_by_sigterm,
+    failed,
+)
 from hydra_plugins.fanin_launchers import FaninLauncher
 
 _SECONDS_BETWEEN_LOOKS = 0.5
 _SECONDS_BETWEEN_QUESTIONS = 5.0
 _SECONDS_FOR_FILES = 15.0  # a network's file system may show a result after the job's end
-_SECONDS_TO_END_BY_THEMSELVES = 1.5
-_SECONDS_TO_END = 5.0
 _FINAL = (
     "BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY",
     "PREEMPTED", "REVOKED", "TIMEOUT",
@@ -55,7 +60,8 @@ class _Work(BaseSubmititLauncher):  # type: ignore[misc]
             os.environ.pop("CUDA_VISIBLE_DEVICES", None)
             if self.visible is not None:
                 os.environ["CUDA_VISIBLE_DEVICES"] = self.visible
-        result: JobReturn = super().__call__(*job)
+        with ended_by_sigterm():
+            result: JobReturn = super().__call__(*job)
         return result
 
 
@@ -94,7 +100,7 @@ def launch(launcher: FaninLauncher, jobs: Sequence[Sequence[str]], first: int) -
         while waiting or running:
             while waiting and len(running) < launcher.settings["array_parallelism"]:
                 job = waiting.pop()
-                with _interruptible():
+                with deaf_to_ctrl_c():
                     running[job] = executor.submit(work, *calls[job])
             for job, sent in list(running.items()):
                 state = ended(sent)
@@ -181,35 +187,12 @@ class _Queue:
         self._asked = time.monotonic()
 
 
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """What is started here can be ended by SIGINT, as submitit ends its processes.
-
-    A driver in the background of a script ignores it, which children inherit.
-    """
-    before = signal.getsignal(signal.SIGINT)
-    if before == signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def _end_here(jobs: list[Job[JobReturn]]) -> None:
-    """Each job's own watcher, on SIGINT, interrupts the job and kills it after a second.
-
-    After Ctrl-C at a terminal it is doing so already, and a second SIGINT would stop it.
-    """
-    _wait(jobs, _SECONDS_TO_END_BY_THEMSELVES)
+    """Through each job's own watcher, which hands SIGTERM on and waits for its job."""
     for job in jobs:
-        if not job.done():
-            job.cancel()
-    _wait(jobs, _SECONDS_TO_END)
-
-
-def _wait(jobs: list[Job[JobReturn]], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
+        with suppress(ProcessLookupError):
+            os.kill(int(job.job_id), signal.SIGTERM)
+    deadline = time.monotonic() + SECONDS_TO_CLOSE
     while time.monotonic() < deadline and not all(job.done() for job in jobs):
         time.sleep(0.05)
 

@@ -1,11 +1,16 @@
-"""What the launchers share: a job whose process ended, and a check of their settings."""
+"""What the launchers share: a job whose process ended, how jobs are ended, a check of settings."""
 
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
 
 from fanin.config import SettingError
+
+SECONDS_TO_CLOSE = 5.0
+"""What an interrupted job has to close its run."""
 
 
 class ProcessEndedError(Exception):
@@ -21,6 +26,26 @@ def failed(overrides: Sequence[str], error: BaseException) -> JobReturn:
     if isinstance(error, SystemExit):
         error = ProcessEndedError(f"exit status {error.code}")
     return JobReturn(overrides=list(overrides), status=JobStatus.FAILED, _return_value=error)
+
+
+@contextmanager
+def deaf_to_ctrl_c() -> Iterator[None]:
+    """What is started here does not hear Ctrl-C: the driver does, and ends its jobs in order."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """In a worker: SIGTERM interrupts the job, which then closes its run as Ctrl-C does."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def check_whole(name: str, value: Any, note: str = "") -> None:
