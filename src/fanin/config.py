@@ -132,6 +132,8 @@ def register() -> None:
     OmegaConf.register_new_resolver("project", lambda: str(PROJECT), replace=True)
     OmegaConf.register_new_resolver("store", _store, replace=True)
     OmegaConf.register_new_resolver("devices", _devices, replace=True)
+    OmegaConf.register_new_resolver("cores", cores, replace=True)
+    OmegaConf.register_new_resolver("share", _share, replace=True)
     store = ConfigStore.instance()
     store.store(name="schema", node=Config)
     for experiment in _experiments():
@@ -157,6 +159,24 @@ def _devices() -> str:
     from fanin.device import present  # torch, which no other experiment needs yet
 
     return ",".join(present())
+
+
+def cores() -> int:
+    """For a launcher: how many cores this process may use, a container's limit included."""
+    from joblib import cpu_count  # which scikit-learn brings
+
+    return int(cpu_count())
+
+
+def _share(workers: int, whole: int | None = None) -> int:
+    """For a launcher: the cores of one of so many workers (-1: of as many as there are cores).
+
+    They share this machine, or `whole`; a single run, which has no launcher, has this machine.
+    """
+    if HydraConfig.initialized() and is_alone():
+        return cores()
+    whole = whole or cores()
+    return max(1, whole // workers) if workers > 0 else 1
 
 
 def _experiment(path: Path) -> DictConfig:
@@ -321,7 +341,8 @@ def explain(error: Exception) -> str:
     if isinstance(error, OverrideParseException):
         return f"{error.override}: not a setting that can be read; write NAME=VALUE"
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
-        group, _, option = str(error.missing_cfg_file).partition("/")
+        file = str(error.missing_cfg_file)
+        group, _, option = file.rpartition("/") if "hydra/" in file else file.partition("/")
         known = _experiments() if group == "experiment" else list(error.options or ())
         return f"{group}={option}: no such option{_nearest(option, known)}"
     if isinstance(error, HydraException) and isinstance(cause, Exception):
