@@ -1,10 +1,12 @@
 """The door: Hydra composes the configuration, the pipeline runs it. See `--help`."""
 
 import os
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 os.environ["FANIN_PROJECT"] = str(Path(__file__).resolve().parent)
@@ -17,6 +19,7 @@ config.register()
 def main(settings: DictConfig) -> object:
     with config.one_line_errors() if config.is_alone() else nullcontext():
         config.check(settings)
+        config.chosen(HydraConfig.get())
         from fanin.pipeline import run  # torch and mlflow, which no wrong value waits for
 
         return run(settings)
@@ -24,4 +27,5 @@ def main(settings: DictConfig) -> object:
 
 if __name__ == "__main__":
     with config.one_line_errors():
+        sys.argv[1:] = config.arguments(sys.argv[1:])
         main()
