@@ -1,10 +1,12 @@
 """The door: Hydra composes the configuration, the pipeline runs it. See `--help`."""
 
 import os
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 os.environ["FANIN_PROJECT"] = str(Path(__file__).resolve().parent)
@@ -19,6 +21,7 @@ def main(settings: DictConfig) -> None:
         config.check(settings)
         if config.is_alone():
             config.check_alone(settings)
+        config.chosen(HydraConfig.get())
         from fanin.pipeline import run  # torch and mlflow, which no wrong value waits for
 
         run(settings)
@@ -26,4 +29,5 @@ def main(settings: DictConfig) -> None:
 
 if __name__ == "__main__":
     with config.one_line_errors():
+        sys.argv[1:] = config.arguments(sys.argv[1:])
         main()

@@ -5,19 +5,21 @@ objects that the groups name. Whatever a user gets wrong becomes a SettingError,
 names the setting, the value and what would work.
 """
 
-import difflib
+import errno
 import inspect
 import logging
 import os
 import re
+import shutil
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
+from hydra._internal.utils import get_args_parser
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
@@ -29,9 +31,11 @@ from omegaconf.errors import (
     ConfigKeyError,
     MissingMandatoryValue,
     OmegaConfBaseException,
+    ValidationError,
 )
 from yaml import YAMLError
 
+from fanin.names import did_you_mean, nearest
 from fanin.signal.claims import Claim
 
 PROJECT = Path(os.environ.get("FANIN_PROJECT") or Path(__file__).resolve().parents[2])
@@ -201,6 +205,32 @@ def _experiment(path: Path) -> DictConfig:
     return node
 
 
+def arguments(typed: Sequence[str]) -> list[str]:
+    """What was typed, in the order that Hydra reads: its flags first. Raises SettingError."""
+
+    def refuse(message: str) -> NoReturn:
+        raise SettingError(f"{message.removeprefix('argument ')}; see --help")
+
+    parser = get_args_parser()
+    parser.error = refuse  # type: ignore[method-assign]
+    read, unknown = parser.parse_known_intermixed_args(typed)
+    if unknown:
+        raise SettingError(_no_such_flag(unknown[0], typed))
+    flags = list(typed)
+    for override in read.overrides:
+        flags.remove(override)
+    return [*flags, *read.overrides]
+
+
+def _no_such_flag(flag: str, typed: Sequence[str]) -> str:
+    """Whoever writes --depth=10 or --depth 10 means depth=10."""
+    name, _, value = flag.lstrip("-").partition("=")
+    after = "".join(typed[typed.index(flag) + 1 :][:1])
+    if not value and after and "=" not in after:
+        flag, value = f"{flag} {after}", after
+    return f"{flag}: no such flag; " + (f"write {name}={value}" if value else "see --help")
+
+
 def check(config: DictConfig) -> None:
     """The names, and the values that have a range or a list. Raises SettingError."""
     _check_names(config)
@@ -213,11 +243,17 @@ def check(config: DictConfig) -> None:
     for setting, choices in CHOICES.items():
         value = OmegaConf.select(config, setting)
         if value not in choices:
-            raise SettingError(f"{setting}={value}: use one of {', '.join(choices)}")
+            meant = did_you_mean(str(value), choices)
+            raise SettingError(f"{setting}={value}: use one of {', '.join(choices)}{meant}")
     if config.seed + config.replicas - 1 > MOST_SEED:
-        raise SettingError(f"seed={config.seed}: use a number under 2^32, the replicas' included")
+        raise SettingError(
+            f"seed={config.seed} replicas={config.replicas}: "
+            "use numbers whose sum is at most 2^32, since each replica has a seed of its own"
+        )
     if not config.tracking.uri:
         raise SettingError("tracking.uri is empty: give it the address of a server or a database")
+    if re.match(r"sqlite:(?!///[^:])", config.tracking.uri):
+        raise SettingError(f"tracking.uri={config.tracking.uri}: write sqlite:///FILE")
 
 
 def check_alone(config: DictConfig) -> None:
@@ -234,7 +270,7 @@ def _check_names(config: DictConfig) -> None:
     known = [field.name for field in fields(Config)]
     for name in map(str, config):
         if name not in known:
-            raise SettingError(f"{name}: no such setting{_nearest(name, known)}")
+            raise SettingError(f"{name}: no such setting{nearest(name, known)}")
     for name in known:
         if OmegaConf.is_missing(config, name):
             raise SettingError(f"{name} is missing: give it a value")
@@ -249,7 +285,19 @@ def chosen(hydra: Any) -> Choices:
     for group in GROUPS:
         if not isinstance(choices.get(group), str):
             raise SettingError(f"{group}: use the name of one option, or -m and commas for several")
+    for group in (*GROUPS, "experiment"):
+        option = choices.get(group)
+        if option and option.endswith((".yaml", ".yml")):  # Hydra would take it for the name
+            known = nearest(option, _options(group))
+            raise SettingError(f"{group}={option}: no such option{known}")
     return {name: choices.get(name) for name in (*GROUPS, "experiment")}
+
+
+def _options(group: str) -> list[str]:
+    """The options of a group by name."""
+    if group == "experiment":
+        return _experiments()
+    return sorted(path.stem for path in (PROJECT / "conf" / group).glob("*.yaml"))
 
 
 def complete(config: DictConfig) -> DictConfig:
@@ -302,6 +350,26 @@ def _naming(group: str) -> Iterator[None]:
         raise SettingError(f"{group}{'.' if begins_with_setting else ': '}{line}") from error
 
 
+def check_disk(setting: str, folder: Path, needed: int) -> None:
+    """There is room for that many bytes where a setting puts a folder. Raises SettingError."""
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise SettingError(f"{setting}={folder}: {there} is no folder that can be written to")
+    free = shutil.disk_usage(there).free
+    if free < needed:
+        raise SettingError(
+            f"{setting}={folder}: needs {_size(needed)} and its disk has {_size(free)} free; "
+            "name a folder on another"
+        )
+
+
+def _size(count: int) -> str:
+    """Bytes, as they are said: 700 kB, 12 MB."""
+    units = ("kB", "MB", "GB", "TB")
+    steps = min(max((len(str(count)) - 4) // 3, 0), len(units) - 1)
+    return f"{count / 1000 ** (steps + 1):,.3g} {units[steps]}"
+
+
 def is_alone() -> bool:
     """Whether the job at hand is a single run, and no part of a sweep."""
     return bool(HydraConfig.get().mode != RunMode.MULTIRUN)
@@ -339,21 +407,41 @@ def explain(error: Exception) -> str:
     """One line for what Hydra, OmegaConf or our own classes refuse: the setting first."""
     cause = error.__cause__ or error.__context__
     if isinstance(error, OverrideParseException):
-        return f"{error.override}: not a setting that can be read; write NAME=VALUE"
+        return (
+            f"{error.override}: not a setting that can be read; "
+            "write NAME=VALUE, without spaces and in quotes where it has brackets"
+        )
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
-        file = str(error.missing_cfg_file)
-        group, _, option = file.rpartition("/") if "hydra/" in file else file.partition("/")
-        known = _experiments() if group == "experiment" else list(error.options or ())
-        return f"{group}={option}: no such option{_nearest(option, known)}"
+        return _no_such_option(str(error.missing_cfg_file), list(error.options or ()))
     if isinstance(error, HydraException) and isinstance(cause, Exception):
         return _named_file(error) + explain(cause)
     if isinstance(error, OmegaConfBaseException) and error.full_key:
         return _explain_value(error)
+    if isinstance(error, OSError) and error.errno in _UNWRITABLE:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}; name a folder with hydra.run.dir or hydra.sweep.dir"
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
     if _is_answer(error) and isinstance(error, ValueError):
-        return f"a group takes the name of an option, as in activation=relu ({', '.join(GROUPS)})"
-    return _AMBIGUOUS.sub(r"\1: several values are a sweep; add -m", " ".join(str(error).split()))
+        numbers = rf"({'|'.join(GROUPS)})=([-+.\d]|null$|true$|false$)"
+        wrong = " ".join(a for a in sys.argv[1:] if re.match(numbers, a, re.IGNORECASE))
+        groups = ", ".join(GROUPS)
+        return f"{wrong}: a group takes the name of an option, as in activation=relu ({groups})"
+    line = " ".join(str(error).split())
+    for pattern, answer in _SAID_BY_HYDRA:
+        line = pattern.sub(answer, line)
+    return line
+
+
+def _no_such_option(path: str, known: Sequence[str]) -> str:
+    if "/" not in path:
+        return f"--config-name={path}: no such file in conf/"
+    if path.startswith("experiment/"):
+        group, _, option = path.partition("/")
+        known = _experiments()
+    else:
+        group, _, option = path.rpartition("/")
+    return f"{group}={option}: no such option{nearest(option, known)}"
 
 
 def _named_file(error: HydraException) -> str:
@@ -363,26 +451,83 @@ def _named_file(error: HydraException) -> str:
 
 
 def _explain_value(error: OmegaConfBaseException) -> str:
+    name, said = error.full_key, str(error).splitlines()[0]
     if isinstance(error, (ConfigKeyError, ConfigAttributeError)):
-        if str(error.key).startswith(_UNREADABLE):
-            return str(error.key)
-        siblings = [str(key) for key in error.parent_node or ()]
-        known = [key for key in siblings if key not in ("_target_", "hydra")]
-        return f"{error.full_key}: no such setting{_nearest(str(error.key), known)}"
+        return _no_such_setting(error)
     if isinstance(error, MissingMandatoryValue):
-        return f"{error.full_key} is missing: give it a value"
-    wrong = re.search(r"Value '(.*)' of type .* could not be converted to (\w+)", str(error))
+        return f"{name} is missing: give it a value"
+    if "does not support deletion" in said:
+        return f"~{name}: it cannot be left out; give it another value"
+    if "is not Optional" in said or "Incompatible value 'None'" in said:
+        return f"{name}=null: give it a value"
+    for pattern, answer in _SAID_BY_OMEGACONF:
+        wrong = pattern.search(said)
+        if wrong:
+            return f"{name}={wrong[1]}: {answer}"
+    wrong = re.search(r"Value '(.*)' of type .* could not be converted to Integer", said)
     if wrong:
-        value, wanted = wrong.groups()
-        return f"{error.full_key}={value}: use {_KINDS.get(wanted, wanted)}"
-    return f"{error.full_key}: {str(error).splitlines()[0]}"
+        meant = re.fullmatch(r"(\d+)\.0", wrong[1])
+        return f"{name}={wrong[1]}: use a whole number{f', {meant[1]}' if meant else ''}"
+    if isinstance(error, ValidationError) and said.startswith("Invalid type assigned"):
+        inside = OmegaConf.select(cast(DictConfig, error.parent_node), str(error.key))
+        value = said.rpartition("value: ")[2]
+        return f"{name}={value}: set what it holds, as in {name}.{next(iter(inside))}=VALUE"
+    return f"{name}: {said}"
 
 
-_AMBIGUOUS = re.compile(r"(?:Ambiguous value for argument|Sweep parameters) '(.*?)' .*")
-_KINDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
+def _no_such_setting(error: OmegaConfBaseException) -> str:
+    key, name = str(error.key), str(error.full_key)
+    if key.startswith(_UNREADABLE):
+        return key
+    siblings = error.parent_node if isinstance(error.parent_node, DictConfig) else {}
+    known = [str(other) for other in siblings if other not in ("_target_", "hydra")]
+    everything = f" ({', '.join(known)})" if known else ""
+    for other in known:
+        if key in _keys(siblings, other):
+            return f"{name}: no such setting; did you mean {other}.{key}?{everything}"
+    group = name.partition(".")[0]
+    having = [
+        f"; {group}={option} has one" for option in _options(group) if _has(group, option, key)
+    ]
+    return f"{name}: no such setting{''.join(having[:1]) or did_you_mean(key, known)}{everything}"
 
 
-def _nearest(wrong: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(wrong, known, n=1)
-    suggestion = f"; did you mean {near[0]}?" if near else ""
-    return f"{suggestion} ({', '.join(known)})" if known else suggestion
+def _keys(node: Any, name: str) -> list[str]:
+    """The settings in a part of a configuration; none where it is no such part."""
+    inside = None if OmegaConf.is_missing(node, name) else node[name]
+    return list(map(str, inside)) if isinstance(inside, DictConfig) else []
+
+
+def _has(group: str, option: str, name: str) -> bool:
+    """Whether an option's file has a setting. Its text is read: it may be broken YAML."""
+    text = (PROJECT / "conf" / group / f"{option}.yaml").read_text()
+    return bool(re.search(rf"^{re.escape(name)}:", text, re.MULTILINE))
+
+
+_UNWRITABLE = (
+    errno.EACCES, errno.EDQUOT, errno.EEXIST, errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EROFS,
+)  # fmt: skip
+_SAID_BY_HYDRA = (
+    (
+        re.compile(r"(?:Ambiguous value for argument|Sweep parameters) '(.*?)' .*"),
+        r"\1: several values are a sweep; add -m",
+    ),
+    (
+        re.compile(r"Multiple values for (\S+)\. To override .* 'override \S+: (.*)'"),
+        r"+\1=\2: one is chosen already; write \1=\2",
+    ),
+    (
+        re.compile(r"Could not append to config\. .* Either remove \+ prefix: '(.*?)' Or .*"),
+        r"+\1: it is there already; write \1",
+    ),
+    (re.compile(r"force-add of config groups .*: '\+\+(.*)'"), r"++\1: write \1"),
+    (
+        re.compile(r"Could not delete from config\. '(.*)' does not exist\."),
+        r"~\1: no such setting",
+    ),
+)
+_SAID_BY_OMEGACONF = (
+    (re.compile(r"Value '(.*)' of type .* could not be converted to Float"), "use a number"),
+    (re.compile(r"Value '(.*)' (?:is not a valid bool|.* to Boolean)"), "use true or false"),
+    (re.compile(r"Cannot convert '\w+' to string: '(.*)'"), "use one word"),
+)

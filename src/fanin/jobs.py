@@ -1,12 +1,12 @@
 """The jobs of a sweep: what each of them is, which are left out, and which are done already."""
 
-import difflib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fanin.config import SettingError
+from fanin.names import did_you_mean
 from fanin.record import typed
 from fanin.signal.claims import agree
 from fanin.tracking.store import Tracked
@@ -61,8 +61,7 @@ def leave_out(
         shown = "{" + ", ".join(f"{name}: {value}" for name, value in clause.items()) + "}"
         for name in clause:
             if name not in jobs[0].params:
-                near = difflib.get_close_matches(str(name), jobs[0].params, n=1)
-                hint = f"; did you mean {near[0]}?" if near else ""
+                hint = did_you_mean(str(name), jobs[0].params)
                 raise SettingError(f"sweep.exclude={shown}: {name} is no setting of a job{hint}")
         selected = [job for job in jobs if agree(job.params, clause)]
         if must_select and not selected:

@@ -15,9 +15,20 @@ from omegaconf import DictConfig
 from rich.console import Console
 from torch import Tensor
 
-from fanin.config import PROJECT, Choices, SettingError, build, chosen, complete, is_alone
+from fanin import cost
+from fanin.config import (
+    CHOICES,
+    PROJECT,
+    Choices,
+    SettingError,
+    build,
+    check_disk,
+    chosen,
+    complete,
+    is_alone,
+)
 from fanin.data import Batch, Data
-from fanin.device import find, name_of
+from fanin.device import computes, find, memory_of, name_of
 from fanin.nn.activations import Activation
 from fanin.nn.engines import ENGINES
 from fanin.nn.init import Init
@@ -38,6 +49,9 @@ from fanin.tracking.store import Store, StoreError, connect, look, without_passw
 
 ARTIFACTS = PROJECT / "outputs" / "artifacts"
 JOURNAL = Journal(PROJECT / "outputs" / "journal")
+
+MOST_SECONDS = 3600
+"""Of steps in Python: what takes longer was hardly meant."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +79,7 @@ def run(config: DictConfig) -> None:
 def _run_alone(config: DictConfig) -> None:
     hydra = HydraConfig.get()
     choices = chosen(hydra)
+    check_disk("hydra.run.dir", Path(hydra.runtime.output_dir), cost.disk(config.depth))
     with status("building, running, measuring ..."):
         config = complete(config)
         parts = prepare(config, choices)
@@ -167,9 +182,14 @@ def prepare(config: DictConfig, choices: Choices) -> Parts:
         device = find(config.device.name)
     except ValueError as error:
         raise SettingError(f"device={error}") from error
-    if device.type == "mps" and config.dtype == "float64":
-        raise SettingError("dtype=float64: device=mps has none; use float32 or device=cpu")
     dtype = getattr(torch, config.dtype)
+    if not computes(device, dtype):
+        others = [name for name in CHOICES["dtype"] if computes(device, getattr(torch, name))]
+        instead = f"use {', '.join(others)} or device=cpu" if others else "use device=cpu"
+        raise SettingError(
+            f"dtype={config.dtype}: device={device.type} cannot compute with it; {instead}"
+        )
+    _check_memory(config, device, dtype, inputs=1, outputs=1)  # data of the same batch comes next
     loss: Loss = build(config, "loss", Loss)
     batch = _load(build(config, "data", Data), config.batch_size)
     try:
@@ -187,7 +207,8 @@ def prepare(config: DictConfig, choices: Choices) -> Parts:
         device=device,
         dtype=dtype,
     )
-    _check_memory(config, parts)
+    _check_memory(config, device, dtype, parts.inputs.shape[1], outputs)
+    _check_steps(config, size_of(config, parts.inputs.shape[1], outputs), device)
     return parts
 
 
@@ -195,31 +216,72 @@ def _load(data: Data, batch_size: int) -> Batch:
     try:
         return data.load(batch_size)
     except MemoryError as error:
-        raise SettingError(f"batch_size={batch_size}: too large for this machine") from error
+        settings = " ".join(f"data.{name}={value}" for name, value in vars(data).items())
+        wrong = f"batch_size={batch_size} {settings}: too large for this machine; use smaller ones"
+        raise SettingError(wrong) from error
     except ValueError as error:
         setting = str(error)
         prefix = "" if setting.startswith("batch_size=") else "data."
         raise SettingError(prefix + setting) from error
 
 
-def _check_memory(config: DictConfig, parts: Parts) -> None:
-    """Refuse a network whose stacks alone are larger than the machine's memory."""
-    depth, width, inputs = config.depth, config.hidden_size, parts.inputs.shape[1]
-    first, last = (inputs * width, width) if depth else (0, inputs)
-    weights = first + max(depth - 1, 0) * width**2 + last * parts.outputs
-    entries = config.replicas * (2 * weights + 3 * depth * config.batch_size * width)
-    needed = entries * parts.dtype.itemsize
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+def size_of(config: DictConfig, inputs: int, outputs: int) -> cost.Size:
+    """The sizes of the network that a configuration describes, for its data."""
+    return cost.Size(
+        depth=config.depth,
+        inputs=inputs,
+        width=config.hidden_size,
+        outputs=outputs,
+        batch=config.batch_size,
+        replicas=config.replicas,
+    )
+
+
+def _check_memory(
+    config: DictConfig, device: torch.device, dtype: torch.dtype, inputs: int, outputs: int
+) -> None:
+    """Refuse a network that does not fit into the memory of its device."""
+    needed = cost.memory(
+        size_of(config, inputs, outputs),
+        itemsize=dtype.itemsize,
+        engine=config.engine,
+        matmul=config.matmul,
+    )
+    there = memory_of(device)
     if needed > there:
+        instead = "matmul=builtin or smaller ones" if config.matmul == "einsum" else "smaller ones"
         raise SettingError(
-            f"depth={depth} hidden_size={width} batch_size={config.batch_size} "
-            f"replicas={config.replicas}: needs {needed / 2**30:,.0f} GiB and this machine has "
-            f"{there / 2**30:,.0f}; use smaller ones"
+            f"{_sizes(config)} matmul={config.matmul}: needs {needed / 2**30:,.0f} GiB and "
+            f"device={device.type} has {there / 2**30:,.0f}; use {instead}"
         )
 
 
 def estimate(config: DictConfig, parts: Parts) -> tuple[float, int]:
-    return 0.0, 0
+    """Seconds and bytes that a run takes, about."""
+    size = size_of(config, parts.inputs.shape[1], parts.outputs)
+    passes = config.timing.warmup + config.timing.repeats
+    device = str(parts.device)
+    seconds = cost.seconds(
+        size, passes=passes, matmul=config.matmul, dtype=parts.dtype, device=device
+    )
+    how = {"engine": config.engine, "matmul": config.matmul}
+    return seconds, cost.memory(size, itemsize=parts.dtype.itemsize, **how)
+
+
+def _check_steps(config: DictConfig, size: cost.Size, device: torch.device) -> None:
+    """Refuse a slow rung that would not come to an end."""
+    passes = config.timing.warmup + config.timing.repeats
+    needed = cost.python_seconds(size, matmul=config.matmul, passes=passes, device=device.type)
+    if needed > MOST_SECONDS:
+        raise SettingError(
+            f"{_sizes(config)} matmul={config.matmul}: {passes} passes would take "
+            f"{needed / 3600:,.1f} hours; use matmul=builtin or smaller ones"
+        )
+
+
+def _sizes(config: DictConfig) -> str:
+    names = ("depth", "hidden_size", "batch_size", "replicas")
+    return " ".join(f"{name}={config[name]}" for name in names)
 
 
 def make_network(config: DictConfig, parts: Parts) -> Network:

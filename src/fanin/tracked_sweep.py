@@ -12,9 +12,9 @@ from typing import Any, cast
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from fanin import record, sweep_folder
+from fanin import cost, record, sweep_folder
 from fanin.conclusion import Conclusion, conclude, keep, show_conclusion, varying_settings
-from fanin.config import PROJECT, Choices, Claims, SettingError, chosen, complete
+from fanin.config import PROJECT, Choices, Claims, SettingError, check_disk, chosen, complete
 from fanin.jobs import Job, in_order, leave_out, match
 from fanin.pipeline import JOURNAL, announce, estimate, look_at_store, open_store, prepare, settle
 from fanin.report.progress import progress, status
@@ -165,6 +165,8 @@ class TrackedSweep:
 
     def run(self, launch: Launch) -> None:
         """Run what is to be run, and conclude. Ends the process with status 1 if a job failed."""
+        needed = sum(cost.disk(int(job.params["depth"])) for job in in_order(self.jobs))
+        check_disk("hydra.sweep.dir", self.folder, needed)
         with status("opening the store ..."):
             self.folder.mkdir(parents=True, exist_ok=True)
             store = open_store(self.config, self.choices)

@@ -1,6 +1,6 @@
 """Where Hydra looks for sweepers, and finds ours: `hydra/sweeper=fanin`, the default."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -15,7 +15,7 @@ class FaninSweeper(Sweep):
 @dataclass
 class FaninSweeperConfig:
     _target_: str = "hydra_plugins.fanin_sweeper.FaninSweeper"
-    params: dict[str, Any] | None = None
+    params: dict[str, Any] = field(default_factory=dict)
 
 
 ConfigStore.instance().store(
