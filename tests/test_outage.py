@@ -8,7 +8,8 @@ from server import Server
 from workplace import Workplace
 
 JOBS = 9
-LINE = ["-m", f"seed=range(0,{JOBS})", "depth=3", "hidden_size=10", "tracking.timeout=2"]
+TIMEOUT = 6
+LINE = ["-m", f"seed=range(0,{JOBS})", "depth=3", "hidden_size=10", f"tracking.timeout={TIMEOUT}"]
 SLOW = ["--config-dir=options", "activation=trouble", "activation.how=sleep", "timing.repeats=5"]
 RUNS_METRICS = 16  # eleven curves, five numbers
 
@@ -66,10 +67,10 @@ def test_a_server_that_is_away_for_the_middle_third(workplace, server, how):
         assert sorted(workplace.curve(run, "activation/std")) == [1, 2, 3]
         names = {file.path for file in workplace.client().list_artifacts(run.info.run_id)}
         assert names == {"config.yaml", "profile.csv"}
-    # One job met the silence, and waited for one time-out; the others were as fast as ever.
-    took = sorted(run.info.end_time - run.info.start_time for run in children)
-    assert took[-2] < took[0] + 2000
-    assert took[-1] < took[0] + 4000
+    # At most one job met the silence, and waited for one time-out.
+    took = sorted((run.info.end_time - run.info.start_time) / 1000 for run in children)
+    assert took[-2] < took[0] + TIMEOUT
+    assert took[-1] < took[0] + 2 * TIMEOUT
 
 
 def test_a_server_that_stays_away_is_said_and_gets_everything_later(workplace, server):
@@ -89,7 +90,7 @@ def test_a_server_that_stays_away_is_said_and_gets_everything_later(workplace, s
 
     server.start()
     # The start of the next sweep delivers them too.
-    workplace.run("-m", "seed=1,2", "depth=1", "tracking.timeout=2")
+    workplace.run("-m", "seed=1,2", "depth=1")
     runs = workplace.runs("later")
     assert [run.info.status for run in runs] == ["FINISHED"] * (1 + JOBS)
     starts = [run.info.start_time for run in workplace.children("later")]

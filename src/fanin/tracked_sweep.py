@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from fanin import cost, record, sweep_folder
 from fanin.conclusion import Conclusion, conclude, keep, show_conclusion, varying_settings
 from fanin.config import PROJECT, Choices, Claims, SettingError, check_disk, chosen, complete
-from fanin.jobs import Job, in_order, leave_out, match
+from fanin.jobs import FINISHED, Job, in_order, leave_out, match
 from fanin.pipeline import JOURNAL, announce, estimate, look_at_store, open_store, prepare, settle
 from fanin.report.progress import progress, status
 from fanin.report.summary import PlannedJob, duration, screen, show_plan
@@ -172,7 +172,7 @@ class TrackedSweep:
             store = open_store(self.config, self.choices)
             settle(self.config)
             before = self._before(store) if self.config.sweep.resume else None
-        if before and not in_order(self.jobs):
+        if before and before.status == FINISHED and not in_order(self.jobs):
             conclusion = self._conclude({}, store)
             self._end(conclusion, before.name)
             return
@@ -187,7 +187,7 @@ class TrackedSweep:
                 try:
                     todo = in_order(self.jobs)
                     with progress("jobs", len(todo), lambda: sweep_folder.count_ended(self.folder)):
-                        errors |= launch(todo, parent_id)
+                        errors |= launch(todo, parent_id) if todo else {}
                 finally:  # whatever has ended it, what finished is shown and kept
                     self._close(parent_id)
                     conclusion = self._conclude(errors, store)

@@ -1,0 +1,177 @@
+"""A sweep that is killed or interrupted: what was done is kept, and the rest resumed."""
+
+import os
+import random
+import signal
+import time
+from collections import Counter
+
+import pytest
+from workplace import Workplace
+
+JOBS = 10
+LINE = ["-m", "--config-dir=options", f"seed=range(0,{JOBS})", "depth=3", "hidden_size=10"]
+SLOW = ["activation=trouble", "activation.how=sleep", "timing.warmup=0", "timing.repeats=4"]
+LAUNCHERS = {"basic": [], "joblib": ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]}
+BY_SEED = ("activation/std", "gradient/preactivation_norm")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """seed -> its curves, from a sweep that nothing happened to."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    workplace = Workplace(folder)
+    workplace.extend()
+    workplace.run(*LINE, "activation=trouble")
+    return numbers(workplace)
+
+
+def numbers(workplace) -> dict[str, list]:
+    finished = [run for run in workplace.children() if run.info.status == "FINISHED"]
+    return {
+        run.data.params["seed"]: [workplace.curve(run, name) for name in BY_SEED]
+        for run in finished
+    }
+
+
+def launched_with(name: str) -> list[str]:
+    if name == "joblib":
+        pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the extra `parallel`")
+    return LAUNCHERS[name]
+
+
+def wait_until(condition, process) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def statuses(runs) -> Counter:
+    return Counter(run.info.status for run in runs)
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_killed_three_times_and_resumed(tmp_path, launcher, undisturbed):
+    workplace = Workplace.with_own_project(tmp_path)
+    workplace.extend()
+    line = [*LINE, *SLOW, *launched_with(launcher), "sweep.resume=true"]
+    moment = random.Random(4)
+    for attempt in range(3):
+        sweep = f"sweep{attempt}"
+        process = workplace.start(*line, f"hydra.sweep.dir={workplace.folder}/{sweep}")
+        some = moment.randint(1, 2)
+        wait_until(lambda sweep=sweep, some=some: workplace.ended(sweep) >= some, process)
+        time.sleep(moment.uniform(0, 0.3))
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+    done = workplace.run(*line)
+    (parent,) = workplace.parents()
+    assert parent.info.status == "FINISHED"
+    assert "error" not in parent.data.tags
+    children = workplace.children()
+    assert set(statuses(children)) <= {"FINISHED", "KILLED"}
+    assert statuses(children)["FINISHED"] == JOBS
+    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
+    assert numbers(workplace) == undisturbed
+    assert len([line for line in done.stdout.splitlines() if line[:1].isdigit()]) == JOBS
+    assert not list((workplace.project / "outputs" / "journal").iterdir())
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupted_and_resumed(tmp_path, launcher, how, undisturbed):
+    workplace = Workplace.with_own_project(tmp_path)
+    workplace.extend()
+    line = [*LINE, *SLOW, *launched_with(launcher)]
+    process = workplace.start(*line)
+    wait_until(lambda: workplace.ended() >= 2, process)
+    wait_until(lambda: "RUNNING" in statuses(workplace.children()), process)
+    if how == signal.SIGINT:
+        os.killpg(process.pid, how)  # as a terminal does it
+    else:
+        os.kill(process.pid, how)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    (last,) = [line for line in errors.splitlines() if line.startswith("fanin: ")]
+    before = statuses(workplace.children())
+    assert f"fanin: interrupted after {before['FINISHED']} of {JOBS} jobs" in last
+    assert "sweep.resume=true" in last
+    assert len([line for line in output.splitlines() if line[:1].isdigit()]) == before["FINISHED"]
+    assert set(before) == {"FINISHED", "KILLED"}
+    (parent,) = workplace.parents()
+    assert parent.info.status == "KILLED"
+
+    workplace.run(*line, "sweep.resume=true")
+    (parent,) = workplace.parents()
+    assert parent.info.status == "FINISHED"
+    assert statuses(workplace.children())["FINISHED"] == JOBS
+    assert numbers(workplace) == undisturbed
+
+
+def test_a_complete_sweep_is_only_shown_again(tmp_path):
+    workplace = Workplace(tmp_path)
+    line = ["-m", "init=xavier,kaiming", "depth=2,3", "hidden_size=4"]
+    first = workplace.run(*line)
+    (before,) = workplace.parents()
+    # In another order, through another launcher, into other folders: the same sweep.
+    same = ["-m", "depth=2,3", "init=xavier,kaiming", "hidden_size=4", "sweep.resume=true"]
+    again = workplace.run(*same, f"hydra.sweep.dir={tmp_path}/elsewhere")
+    assert sorted(first.stdout.split("\n\n")[0].split()) == sorted(
+        again.stdout.split("\n\n")[0].split()
+    )
+    (after,) = workplace.parents()
+    assert after.info.end_time == before.info.end_time
+    assert len(workplace.children()) == 4
+    assert "2/2" not in again.stderr
+
+
+def test_what_was_measured_elsewhere_is_read_from_the_store(tmp_path):
+    workplace = Workplace(tmp_path)
+    line = ["-m", "init=normal,kaiming", "depth=50", "replicas=2"]
+    first = workplace.run(*line)
+    (tmp_path / "sweep").rename(tmp_path / "gone")
+    again = workplace.run(*line, "sweep.resume=true")
+    assert again.stdout == first.stdout
+
+
+def test_a_sweep_that_goes_on_is_not_resumed(tmp_path):
+    workplace = Workplace.with_own_project(tmp_path)
+    workplace.extend()
+    line = [*LINE, *SLOW, "sweep.resume=true"]
+    process = workplace.start(*line)
+    try:
+        wait_until(lambda: workplace.ended() >= 1, process)
+        second = workplace.run(*line, f"hydra.sweep.dir={tmp_path}/second", status=1)
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+    assert second.stderr.startswith("fanin: sweep.resume=true: it is still running, in ")
+    assert len(workplace.parents()) == 1
+
+
+def test_other_code_or_other_data_is_run_again(tmp_path):
+    workplace = Workplace(tmp_path)
+    workplace.extend()
+    table = workplace.folder / "my.csv"
+    table.write_text("a,b,y\n1,2,0\n3,4,1\n5,6,2\n")
+    data = ["data=file", "data.path=my.csv", "batch_size=3", "depth=1"]
+    line = ["-m", "--config-dir=options", "seed=0,1", "activation=trouble,relu", *data]
+    workplace.run(*line)
+    mine = workplace.folder / "mine.py"
+    mine.write_text(mine.read_text() + "# another version\n")
+    workplace.run(*line, "sweep.resume=true")
+    again = [run.data.params["activation"] for run in workplace.children()[4:]]
+    assert again == ["trouble", "trouble"]
+    table.write_text("a,b,y\n1,2,0\n3,4,1\n5,6,3\n")
+    workplace.run(*line, "sweep.resume=true")
+    assert len(workplace.children()) == 4 + 2 + 4
+    assert len(workplace.parents()) == 1
+
+
+def test_nothing_to_resume_is_a_beginning(tmp_path):
+    workplace = Workplace(tmp_path)
+    workplace.run("-m", "seed=0,1", "depth=1", "sweep.resume=true")
+    assert statuses(workplace.runs()) == {"FINISHED": 3}
