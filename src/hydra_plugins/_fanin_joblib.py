@@ -29,6 +29,8 @@ from hydra_plugins._fanin_workers import (
 )
 from hydra_plugins.fanin_launchers import FaninLauncher
 
+_SECONDS_IDLE = 10.0
+
 
 def check(launcher: FaninLauncher) -> None:
     """Refuse a wrong number of workers. Raises SettingError."""
@@ -86,7 +88,8 @@ def _work(*job: Any) -> JobReturn:
 
 
 def _pool() -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(max_workers=1)
+    """A worker that has nothing more to do goes, even if its driver has been killed."""
+    return ProcessPoolExecutor(max_workers=1, timeout=_SECONDS_IDLE)
 
 
 def _plain(error: BaseException) -> BaseException:
