@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from workplace import Workplace
 
+from fanin.config import cores
+
 ACTIVATION = """
 import os, signal, sys, time
 from dataclasses import dataclass
@@ -24,7 +26,8 @@ class Fate(Identity):
 
     def forward(self, z):
         threads = torch.get_num_threads()
-        Path(f"{self.mode}.{os.getpid()}").write_text(f"{os.getppid()} {threads}")
+        asked = os.environ["OMP_NUM_THREADS"]
+        Path(f"{self.mode}.{os.getpid()}").write_text(f"{asked} {threads}")
         match self.mode:
             case "raise":
                 raise RuntimeError("not today")
@@ -101,7 +104,7 @@ def sweep(launcher: str, *modes: str) -> list[str]:
 
 
 def traces(folder: Path, mode: str) -> list[tuple[int, int, int]]:
-    """(process, parent, torch's threads) of each process that ran a job of this mode."""
+    """(process, threads set, torch's threads) of each process that ran a job of this mode."""
     found = [(path.suffix[1:], *path.read_text().split()) for path in folder.glob(f"{mode}.*")]
     return [tuple(int(number) for number in numbers) for numbers in found]
 
@@ -125,8 +128,8 @@ def test_a_worker_that_dies_costs_its_own_job(workplace, launcher):
     if launcher == "submitit_slurm":
         assert "(OUT_OF_MEMORY; see " in line
     for mode in ("one", "kill", "two"):
-        ((_, _, threads),) = traces(workplace.folder, mode)
-        assert threads == 1
+        ((_, asked, threads),) = traces(workplace.folder, mode)
+        assert asked == threads == 1
 
 
 @pytest.mark.parametrize("launcher", [needs("joblib")])
@@ -142,7 +145,6 @@ def test_every_end_of_a_job_is_told(workplace, launcher):
 
 @pytest.mark.parametrize("launcher", [needs("joblib"), needs("submitit_local")])
 def test_a_worker_alone_has_every_core_and_is_not_the_driver(workplace, launcher):
-    cores = len(os.sched_getaffinity(0))
     number = "n_jobs" if launcher == "joblib" else "array_parallelism"
     driver = subprocess.Popen(
         workplace.command(*sweep(launcher, "one"), f"hydra.launcher.{number}=1"),
@@ -150,13 +152,16 @@ def test_a_worker_alone_has_every_core_and_is_not_the_driver(workplace, launcher
         env={k: v for k, v in workplace.environment().items() if k != "OMP_NUM_THREADS"},
     )
     assert driver.wait(timeout=60) == 0
-    ((process, _, threads),) = traces(workplace.folder, "one")
+    ((process, asked, threads),) = traces(workplace.folder, "one")
     assert process != driver.pid
-    assert threads == cores
+    assert asked == cores()
+    assert threads > 1 or cores() == 1  # fewer than were asked for where cores are hyperthreads
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("launcher", [needs("joblib"), needs("submitit_local")])
+@pytest.mark.parametrize(
+    "launcher", [needs("joblib"), needs("submitit_local"), needs("submitit_slurm")]
+)
 def test_an_interrupted_sweep_leaves_no_worker(workplace, launcher, how):
     driver = subprocess.Popen(
         workplace.command(*sweep(launcher, "sleep"), "seed=0,1,2"),
