@@ -7,6 +7,7 @@ dies, one job is lost, and none has to be run again to find out which.
 
 import multiprocessing
 import re
+import signal
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -23,11 +24,12 @@ from hydra_plugins._fanin_workers import (
     SECONDS_TO_CLOSE,
     ProcessEndedError,
     check_whole,
-    deaf_to_ctrl_c,
     ended_by_sigterm,
     failed,
 )
 from hydra_plugins.fanin_launchers import FaninLauncher
+
+_SECONDS_IDLE = 10.0
 
 
 def check(launcher: FaninLauncher) -> None:
@@ -62,8 +64,7 @@ def launch(launcher: FaninLauncher, jobs: Sequence[Sequence[str]], first: int) -
         while waiting or running:
             while waiting and free:
                 job, slot = waiting.pop(), free.pop()
-                with deaf_to_ctrl_c():
-                    running[start(job, slot)] = job, slot
+                running[start(job, slot)] = job, slot
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 job, slot = running.pop(future)
                 free.append(slot)
@@ -86,7 +87,12 @@ def _work(*job: Any) -> JobReturn:
 
 
 def _pool() -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(max_workers=1)
+    """One worker, deaf to Ctrl-C: the driver hears it, and ends its jobs in order.
+
+    A worker that has nothing more to do goes, even if its driver has been killed.
+    """
+    deaf = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
+    return ProcessPoolExecutor(max_workers=1, timeout=_SECONDS_IDLE, **deaf)
 
 
 def _plain(error: BaseException) -> BaseException:

@@ -7,8 +7,8 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from hydra.core.singleton import Singleton
@@ -22,7 +22,6 @@ from hydra_plugins._fanin_workers import (
     SECONDS_TO_CLOSE,
     ProcessEndedError,
     check_whole,
-    deaf_to_ctrl_c,
     ended_by_sigterm,
     failed,
 )
@@ -100,7 +99,7 @@ def launch(launcher: FaninLauncher, jobs: Sequence[Sequence[str]], first: int) -
         while waiting or running:
             while waiting and len(running) < launcher.settings["array_parallelism"]:
                 job = waiting.pop()
-                with deaf_to_ctrl_c():
+                with _deaf_to_ctrl_c():
                     running[job] = executor.submit(work, *calls[job])
             for job, sent in list(running.items()):
                 state = ended(sent)
@@ -118,6 +117,16 @@ def launch(launcher: FaninLauncher, jobs: Sequence[Sequence[str]], first: int) -
         if running:
             (_end_here if work.here else _end_on_cluster)(list(running.values()))
     return [returns[job] for job in range(len(jobs))]
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """What is started here does not hear Ctrl-C: the driver does, and ends its jobs in order."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _executor(launcher: FaninLauncher) -> AutoExecutor:

@@ -29,16 +29,6 @@ def failed(overrides: Sequence[str], error: BaseException) -> JobReturn:
 
 
 @contextmanager
-def deaf_to_ctrl_c() -> Iterator[None]:
-    """What is started here does not hear Ctrl-C: the driver does, and ends its jobs in order."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
 def ended_by_sigterm() -> Iterator[None]:
     """In a worker: SIGTERM interrupts the job, which then closes its run as Ctrl-C does."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
