@@ -35,7 +35,7 @@ class Workplace:
 
     def command(self, *arguments: str) -> list[str]:
         places = [f"hydra.run.dir={self.folder}/run", f"hydra.sweep.dir={self.folder}/sweep"]
-        return [sys.executable, str(self.project / "run.py"), *arguments, *places]
+        return [sys.executable, str(self.project / "run.py"), *places, *arguments]
 
     def run(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
         """Run run.py from this folder; it must end with this status."""

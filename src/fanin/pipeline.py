@@ -73,7 +73,8 @@ def run(config: DictConfig) -> Outcome:
             raise
         finally:
             record.finish(Path(hydra.sweep.dir))
-    check_disk("hydra.run.dir", Path(hydra.runtime.output_dir), cost.disk(config.depth))
+    folder = Path(hydra.runtime.output_dir)
+    check_disk(f"hydra.run.dir={folder}", folder, cost.disk(config.depth))
     with status("building, running, measuring ..."):
         outcome = _tracked(config)
     console = screen()
@@ -119,6 +120,7 @@ def _tracked(config: DictConfig) -> Outcome:
 
 def open_store(config: DictConfig, choices: Choices) -> Store:
     """The store and MLflow experiment that a configuration names. Raises SettingError."""
+    _check_database(config.tracking.uri, cost.disk(config.depth))
     try:
         return connect(
             config.tracking.uri, experiment_of(config, choices), PROJECT / "outputs" / "artifacts"
@@ -126,6 +128,16 @@ def open_store(config: DictConfig, choices: Choices) -> Store:
     except StoreError as error:
         uri = without_password(config.tracking.uri)
         raise SettingError(f"tracking.uri={uri}: {error}") from error
+
+
+def _check_database(uri: str, needed: int) -> None:
+    """A SQLite store is a file, or can become one. (Its driver would try for minutes.)"""
+    if not uri.startswith("sqlite:///"):
+        return
+    path = Path(uri.removeprefix("sqlite:///"))
+    if path.is_dir():
+        raise SettingError(f"tracking.uri={uri}: is a folder; name a file in it")
+    check_disk(f"tracking.uri={uri}", path.parent, needed)
 
 
 def experiment_of(config: DictConfig, choices: Choices) -> str:

@@ -18,6 +18,8 @@ from pathlib import Path
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_JITTER", "0")
 
 from filelock import FileLock
 from mlflow import MlflowClient
@@ -25,7 +27,10 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from fanin.tracking.reasons import reason
+
 logging.getLogger("mlflow").setLevel(logging.WARNING)  # or a fresh database announces itself
+logging.getLogger("mlflow.utils.databricks_utils").setLevel(logging.ERROR)
 logging.getLogger("alembic").setLevel(logging.WARNING)
 logging.getLogger("urllib3").setLevel(logging.ERROR)  # a server that is away is said once, by us
 
@@ -121,7 +126,7 @@ def connect(uri: str, experiment: str, artifacts: Path) -> Store:
             if found is None:
                 return Store(client, _create(client, experiment, _location(uri, artifacts)))
     except Exception as error:  # whatever driver, network or file system is behind the address
-        raise StoreError(without_password(" ".join(str(error).split()))) from error
+        raise StoreError(without_password(reason(error))) from error
     if found.lifecycle_stage != "active":
         raise StoreError(f"its experiment {experiment} is deleted; restore it or name another")
     return Store(client, found.experiment_id)
