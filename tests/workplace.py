@@ -74,10 +74,8 @@ class Workplace:
         }
 
     def command(self, *arguments: str) -> list[str]:
-        places = {"hydra.run.dir": f"{self.folder}/run", "hydra.sweep.dir": f"{self.folder}/sweep"}
-        given = {argument.partition("=")[0] for argument in arguments}
-        added = [f"{name}={place}" for name, place in places.items() if name not in given]
-        return [sys.executable, str(self.project / "run.py"), *arguments, *added]
+        places = [f"hydra.run.dir={self.folder}/run", f"hydra.sweep.dir={self.folder}/sweep"]
+        return [sys.executable, str(self.project / "run.py"), *places, *arguments]
 
     def run(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
         """Run run.py from this folder; it must end with this status."""

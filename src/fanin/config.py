@@ -272,7 +272,7 @@ def _check_names(config: DictConfig) -> None:
         if name not in known:
             raise SettingError(f"{name}: no such setting{nearest(name, known)}")
     for name in known:
-        if OmegaConf.is_missing(config, name):
+        if name not in config:  # or its value is ???, which Hydra counts as not there
             raise SettingError(f"{name} is missing: give it a value")
     for group in GROUPS:
         if not isinstance(config[group], DictConfig):
@@ -351,15 +351,18 @@ def _naming(group: str) -> Iterator[None]:
 
 
 def check_disk(setting: str, folder: Path, needed: int) -> None:
-    """There is room for that many bytes where a setting puts a folder. Raises SettingError."""
+    """There is room for that many bytes in a folder, made or not. Raises SettingError.
+
+    `setting` is what names the folder, such as hydra.run.dir=/tmp/x.
+    """
     there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
-        raise SettingError(f"{setting}={folder}: {there} is no folder that can be written to")
+        raise SettingError(f"{setting}: {there} is no folder that can be written to")
     free = shutil.disk_usage(there).free
     if free < needed:
         raise SettingError(
-            f"{setting}={folder}: needs {_size(needed)} and its disk has {_size(free)} free; "
-            "name a folder on another"
+            f"{setting}: needs {_size(needed)} and its disk has {_size(free)} free; "
+            "name a place on another"
         )
 
 
@@ -399,8 +402,16 @@ def _is_answer(error: Exception) -> bool:
         error, (SettingError, HydraException, OmegaConfBaseException, OSError, YAMLError)
     ):
         return True
-    # What Hydra says to activation=null, for one.
-    return isinstance(error, ValueError) and str(error).startswith("Config group override")
+    # What Hydra says to activation=null, or to --run with -m.
+    return isinstance(error, (ValueError, AssertionError)) and _is_hydras(error)
+
+
+def _is_hydras(error: Exception) -> bool:
+    """Whether Hydra raised it, and not what it called."""
+    last = error.__traceback__
+    while last and last.tb_next:
+        last = last.tb_next
+    return bool(last and last.tb_frame.f_globals["__name__"].startswith(("hydra.", "omegaconf.")))
 
 
 def explain(error: Exception) -> str:
@@ -422,11 +433,13 @@ def explain(error: Exception) -> str:
         return f"{where}{error.strerror}; name a folder with hydra.run.dir or hydra.sweep.dir"
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
-    if _is_answer(error) and isinstance(error, ValueError):
+    if isinstance(error, ValueError) and str(error).startswith("Config group override"):
         numbers = rf"({'|'.join(GROUPS)})=([-+.\d]|null$|true$|false$)"
         wrong = " ".join(a for a in sys.argv[1:] if re.match(numbers, a, re.IGNORECASE))
         groups = ", ".join(GROUPS)
-        return f"{wrong}: a group takes the name of an option, as in activation=relu ({groups})"
+        return (
+            f"{wrong or '='}: a group takes the name of an option, as in activation=relu ({groups})"
+        )
     line = " ".join(str(error).split())
     for pattern, answer in _SAID_BY_HYDRA:
         line = pattern.sub(answer, line)
@@ -469,9 +482,11 @@ def _explain_value(error: OmegaConfBaseException) -> str:
         meant = re.fullmatch(r"(\d+)\.0", wrong[1])
         return f"{name}={wrong[1]}: use a whole number{f', {meant[1]}' if meant else ''}"
     if isinstance(error, ValidationError) and said.startswith("Invalid type assigned"):
-        inside = OmegaConf.select(cast(DictConfig, error.parent_node), str(error.key))
+        holds = ", ".join(_keys(error.parent_node, str(error.key)))
         value = said.rpartition("value: ")[2]
-        return f"{name}={value}: set what it holds, as in {name}.{next(iter(inside))}=VALUE"
+        if not holds:
+            return f"{name}={value}: it cannot be that"
+        return f"{name}={value}: set what it holds one by one, {name}.NAME=VALUE ({holds})"
     return f"{name}: {said}"
 
 
@@ -494,7 +509,9 @@ def _no_such_setting(error: OmegaConfBaseException) -> str:
 
 def _keys(node: Any, name: str) -> list[str]:
     """The settings in a part of a configuration; none where it is no such part."""
-    inside = None if OmegaConf.is_missing(node, name) else node[name]
+    if not isinstance(node, DictConfig) or OmegaConf.is_missing(node, name):
+        return []
+    inside = OmegaConf.select(node, name)
     return list(map(str, inside)) if isinstance(inside, DictConfig) else []
 
 

@@ -79,7 +79,8 @@ def run(config: DictConfig) -> None:
 def _run_alone(config: DictConfig) -> None:
     hydra = HydraConfig.get()
     choices = chosen(hydra)
-    check_disk("hydra.run.dir", Path(hydra.runtime.output_dir), cost.disk(config.depth))
+    folder = Path(hydra.runtime.output_dir)
+    check_disk(f"hydra.run.dir={folder}", folder, cost.disk(config.depth))
     with status("building, running, measuring ..."):
         config = complete(config)
         parts = prepare(config, choices)
@@ -137,6 +138,7 @@ def announce(name: str, config: DictConfig, choices: Choices, console: Console) 
 def open_store(config: DictConfig, choices: Choices) -> Store:
     """The store and MLflow experiment that a configuration names. Raises SettingError."""
     tracking = config.tracking
+    _check_database(tracking.uri, cost.disk(config.depth))
     try:
         return connect(tracking.uri, experiment_of(config, choices), ARTIFACTS, tracking.timeout)
     except StoreError as error:
@@ -150,6 +152,16 @@ def look_at_store(config: DictConfig, choices: Choices) -> Store | None:
         return look(tracking.uri, experiment_of(config, choices), tracking.timeout)
     except StoreError as error:
         raise SettingError(f"tracking.uri={without_password(tracking.uri)}: {error}") from error
+
+
+def _check_database(uri: str, needed: int) -> None:
+    """A SQLite store is a file, or can become one. (Its driver would try for minutes.)"""
+    if not uri.startswith("sqlite:///"):
+        return
+    path = Path(uri.removeprefix("sqlite:///"))
+    if path.is_dir():
+        raise SettingError(f"tracking.uri={uri}: is a folder; name a file in it")
+    check_disk(f"tracking.uri={uri}", path.parent, needed)
 
 
 def settle(config: DictConfig) -> Settled:

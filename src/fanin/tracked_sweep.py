@@ -166,7 +166,7 @@ class TrackedSweep:
     def run(self, launch: Launch) -> None:
         """Run what is to be run, and conclude. Ends the process with status 1 if a job failed."""
         needed = sum(cost.disk(int(job.params["depth"])) for job in in_order(self.jobs))
-        check_disk("hydra.sweep.dir", self.folder, needed)
+        check_disk(f"hydra.sweep.dir={self.folder}", self.folder, needed)
         with status("opening the store ..."):
             self.folder.mkdir(parents=True, exist_ok=True)
             store = open_store(self.config, self.choices)

@@ -21,9 +21,11 @@ from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from fanin.tracking.reasons import reason
 from fanin.tracking.record import Record
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)  # or a fresh database announces itself
+logging.getLogger("mlflow.utils.databricks_utils").setLevel(logging.ERROR)
 logging.getLogger("alembic").setLevel(logging.WARNING)
 logging.getLogger("urllib3").setLevel(logging.ERROR)  # a server that is away is said once, by us
 
@@ -203,7 +205,7 @@ def _one_line() -> Iterator[None]:
     except Exception as error:  # whatever driver, network or file system is behind the address
         refused = isinstance(error, MlflowException) and error.error_code in _REFUSALS
         kind = RefusedError if refused else StoreError
-        raise kind(without_password(" ".join(str(error).split()))) from error
+        raise kind(without_password(reason(error))) from error
 
 
 def _lock(uri: str) -> AbstractContextManager[object]:
