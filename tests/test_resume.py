@@ -64,8 +64,8 @@ def test_killed_three_times_and_resumed(tmp_path, launcher, undisturbed):
         some = moment.randint(1, 2)
         wait_until(lambda sweep=sweep, some=some: workplace.ended(sweep) >= some, process)
         time.sleep(moment.uniform(0, 0.3))
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate()
+        process.kill()
+        process.communicate(timeout=60)  # its workers, which share its output, go too
     done = workplace.run(*line)
     (parent,) = workplace.parents()
     assert parent.info.status == "FINISHED"

@@ -476,11 +476,7 @@ def _explain_value(error: OmegaConfBaseException) -> str:
     for pattern, answer in _SAID_BY_OMEGACONF:
         wrong = pattern.search(said)
         if wrong:
-            return f"{name}={wrong[1]}: {answer}"
-    wrong = re.search(r"Value '(.*)' of type .* could not be converted to Integer", said)
-    if wrong:
-        meant = re.fullmatch(r"(\d+)\.0", wrong[1])
-        return f"{name}={wrong[1]}: use a whole number{f', {meant[1]}' if meant else ''}"
+            return f"{name}={wrong[1]}: {wrong.expand(answer)}"
     if isinstance(error, ValidationError) and said.startswith("Invalid type assigned"):
         holds = ", ".join(_keys(error.parent_node, str(error.key)))
         value = said.rpartition("value: ")[2]
@@ -544,6 +540,11 @@ _SAID_BY_HYDRA = (
     ),
 )
 _SAID_BY_OMEGACONF = (
+    (
+        re.compile(r"Value '((\d+)\.0)' of type .* could not be converted to Integer"),
+        r"use a whole number, \2",
+    ),
+    (re.compile(r"Value '(.*)' of type .* to Integer"), "use a whole number"),
     (re.compile(r"Value '(.*)' of type .* could not be converted to Float"), "use a number"),
     (re.compile(r"Value '(.*)' (?:is not a valid bool|.* to Boolean)"), "use true or false"),
     (re.compile(r"Cannot convert '\w+' to string: '(.*)'"), "use one word"),

@@ -6,8 +6,11 @@ dies, one job is lost, and none has to be run again to find out which.
 """
 
 import multiprocessing
+import os
 import re
 import signal
+import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -29,7 +32,9 @@ from hydra_plugins._fanin_workers import (
 )
 from hydra_plugins.fanin_launchers import FaninLauncher
 
-_SECONDS_IDLE = 10.0
+_SECONDS_BETWEEN_LOOKS = 0.5
+_at_work = threading.Lock()
+"""In a worker: held while a job runs."""
 
 
 def check(launcher: FaninLauncher) -> None:
@@ -81,18 +86,30 @@ def launch(launcher: FaninLauncher, jobs: Sequence[Sequence[str]], first: int) -
 
 
 def _work(*job: Any) -> JobReturn:
-    with ended_by_sigterm():
+    with _at_work, ended_by_sigterm():
         result: JobReturn = execute_job(*job)
     return result
 
 
 def _pool() -> ProcessPoolExecutor:
-    """One worker, deaf to Ctrl-C: the driver hears it, and ends its jobs in order.
+    return ProcessPoolExecutor(max_workers=1, initializer=_begin, initargs=(os.getpid(),))
 
-    A worker that has nothing more to do goes, even if its driver has been killed.
+
+def _begin(driver: int) -> None:
+    """In a worker: be deaf to Ctrl-C, which the driver hears; do not outlive the driver."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_after, args=(driver,), daemon=True).start()
+
+
+def _leave_after(driver: int) -> None:
+    """Where the driver was killed, go once the job at hand is done.
+
+    A worker would notice only if its end of the pipe were the only one, and it holds both.
     """
-    deaf = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
-    return ProcessPoolExecutor(max_workers=1, timeout=_SECONDS_IDLE, **deaf)
+    while os.getppid() == driver:
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+    with _at_work:
+        os._exit(1)
 
 
 def _plain(error: BaseException) -> BaseException:
