@@ -79,8 +79,15 @@ def test_killed_three_times_and_resumed(tmp_path, launcher, undisturbed):
     assert not list((workplace.project / "outputs" / "journal").iterdir())
 
 
-@pytest.mark.parametrize("launcher", LAUNCHERS)
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    ("launcher", "how"),
+    [
+        ("basic", signal.SIGINT),
+        ("basic", signal.SIGHUP),
+        ("joblib", signal.SIGINT),
+        ("joblib", signal.SIGTERM),
+    ],
+)
 def test_interrupted_and_resumed(tmp_path, launcher, how, undisturbed):
     workplace = Workplace.with_own_project(tmp_path)
     workplace.extend()

@@ -1,10 +1,8 @@
 """Runs and sweeps beyond the main job, each through run.py and a real store."""
 
 import os
-import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from workplace import PROJECT, Workplace
@@ -109,11 +107,7 @@ from fanin.nn.activations import Activation
 
 @dataclass(frozen=True)
 class Cube(Activation):
-    fail: bool = False
-
     def forward(self, z):
-        if self.fail:
-            raise RuntimeError("not today")
         return z**3
 
     def derivative(self, z, a):
@@ -125,7 +119,7 @@ def extend(workplace: Workplace) -> None:
     (workplace.folder / "mine.py").write_text(EXTENSION)
     folder = workplace.folder / "options" / "activation"
     folder.mkdir(parents=True)
-    (folder / "cube.yaml").write_text("_target_: mine.Cube\nfail: false\n")
+    (folder / "cube.yaml").write_text("_target_: mine.Cube\n")
 
 
 def test_an_activation_of_ones_own_is_one_class_and_one_file(workplace):
@@ -133,56 +127,6 @@ def test_an_activation_of_ones_own_is_one_class_and_one_file(workplace):
     workplace.run("--config-dir=options", "activation=cube", "depth=2")
     (run,) = workplace.runs()
     assert run.data.params["activation"] == "cube"
-
-
-def test_a_job_that_raises_fails_alone(workplace):
-    extend(workplace)
-    done = workplace.run(
-        "-m", "--config-dir=options", "activation=cube", "activation.fail=true,false", status=1
-    )
-    parent, failed, finished = workplace.runs()
-    assert [run.info.status for run in (parent, failed, finished)] == [
-        "FAILED",
-        "FAILED",
-        "FINISHED",
-    ]
-    assert "RuntimeError: not today" in done.stderr
-    assert "1 of 2 jobs failed" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert finished.data.params["activation.fail"] == "False"
-    assert sum(line.startswith("False") for line in done.stdout.splitlines()) == 1
-    assert failed.data.params["activation.fail"] == "True"
-    assert "not today" in (workplace.folder / "sweep" / "0" / "traceback.txt").read_text()
-
-
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_sweep_leaves_nothing_running(workplace, how):
-    process = subprocess.Popen(
-        workplace.command("-m", "seed=0,1", "depth=50", "timing.repeats=1000000"),
-        cwd=workplace.folder,
-        env=workplace.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        # Where the tests themselves run in the background, SIGINT is ignored, and inherited so.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
-    )
-    try:
-        deadline = time.monotonic() + 60
-        while not (workplace.folder / "sweep" / "0" / ".hydra").exists():
-            assert time.monotonic() < deadline
-            assert process.poll() is None
-            time.sleep(0.1)
-        while len(workplace.runs()) < 2:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        process.send_signal(how)
-        _, errors = process.communicate(timeout=60)
-    finally:
-        process.kill()
-    assert process.returncode == 130
-    assert b"Traceback" not in errors
-    assert b"fanin: interrupted" in errors
-    assert [run.info.status for run in workplace.runs()] == ["KILLED", "KILLED"]
 
 
 def test_the_default_store_is_beside_run_py():

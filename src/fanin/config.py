@@ -86,7 +86,7 @@ class Sweeping:
 
     resume: bool = False
     plan: bool = False
-    exclude: list[dict[str, Any]] = field(default_factory=list)
+    exclude: Any = field(default_factory=list)
     save_as: str | None = None
 
 
@@ -252,8 +252,17 @@ def check(config: DictConfig) -> None:
         )
     if not config.tracking.uri:
         raise SettingError("tracking.uri is empty: give it the address of a server or a database")
+    _check_exclude(config.sweep.exclude)
     if re.match(r"sqlite:(?!///[^:])", config.tracking.uri):
         raise SettingError(f"tracking.uri={config.tracking.uri}: write sqlite:///FILE")
+
+
+def _check_exclude(clauses: Any) -> None:
+    is_list = isinstance(clauses, ListConfig)
+    if not is_list or not all(isinstance(clause, DictConfig) and clause for clause in clauses):
+        raise SettingError(
+            f"sweep.exclude={clauses}: use a list of settings, '[{{init: xavier, depth: 50}}]'"
+        )
 
 
 def check_alone(config: DictConfig) -> None:
