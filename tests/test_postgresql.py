@@ -20,14 +20,14 @@ pytestmark = pytest.mark.skipif(INITDB is None, reason="PostgreSQL's initdb is n
 @pytest.fixture
 def database(tmp_path_factory):
     """The address of a PostgreSQL server of its own."""
-    pytest.importorskip("psycopg2", reason="needs psycopg2")
+    pytest.importorskip("psycopg", reason="needs psycopg")
     folder = tmp_path_factory.mktemp("postgresql")
     if USER:
         shutil.chown(folder, "postgres")
         for parent in folder.parents[:3]:
             parent.chmod(parent.stat().st_mode | 0o011)  # pytest's folders are for their owner
     port = free_port()
-    binaries = Path(INITDB).parent
+    binaries = Path(INITDB).resolve().parent
 
     def run(name: str, *arguments: str) -> None:
         command = [str(binaries / name), *arguments]
@@ -38,7 +38,7 @@ def database(tmp_path_factory):
     run("pg_ctl", "-D", f"{folder}/data", "-l", f"{folder}/log", "-w", "-o", options, "start")
     try:
         run("createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "fanin", "mlflow")
-        yield f"postgresql://fanin@127.0.0.1:{port}/mlflow"
+        yield f"postgresql+psycopg://fanin@127.0.0.1:{port}/mlflow"
     finally:
         run("pg_ctl", "-D", f"{folder}/data", "-m", "immediate", "stop")
 

@@ -252,17 +252,8 @@ def check(config: DictConfig) -> None:
         )
     if not config.tracking.uri:
         raise SettingError("tracking.uri is empty: give it the address of a server or a database")
-    _check_exclude(config.sweep.exclude)
     if re.match(r"sqlite:(?!///[^:])", config.tracking.uri):
         raise SettingError(f"tracking.uri={config.tracking.uri}: write sqlite:///FILE")
-
-
-def _check_exclude(clauses: Any) -> None:
-    is_list = isinstance(clauses, ListConfig)
-    if not is_list or not all(isinstance(clause, DictConfig) and clause for clause in clauses):
-        raise SettingError(
-            f"sweep.exclude={clauses}: use a list of settings, '[{{init: xavier, depth: 50}}]'"
-        )
 
 
 def check_alone(config: DictConfig) -> None:
@@ -557,4 +548,5 @@ _SAID_BY_OMEGACONF = (
     (re.compile(r"Value '(.*)' of type .* could not be converted to Float"), "use a number"),
     (re.compile(r"Value '(.*)' (?:is not a valid bool|.* to Boolean)"), "use true or false"),
     (re.compile(r"Cannot convert '\w+' to string: '(.*)'"), "use one word"),
+    (re.compile(r"Cannot merge (Dict)Config with ListConfig"), "use a list, in brackets"),
 )

@@ -57,6 +57,10 @@ def leave_out(
     jobs: Sequence[Job], clauses: Sequence[Mapping[str, Any]], *, must_select: bool
 ) -> None:
     """Leave out each job that has all settings of one of the clauses. Raises SettingError."""
+    if isinstance(clauses, str) or not all(isinstance(c, Mapping) and c for c in clauses):
+        raise SettingError(
+            f"sweep.exclude={clauses}: use a list of settings, '[{{init: xavier, depth: 50}}]'"
+        )
     for clause in clauses:
         shown = "{" + ", ".join(f"{name}: {value}" for name, value in clause.items()) + "}"
         for name in clause:
