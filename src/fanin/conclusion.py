@@ -13,10 +13,10 @@ from fanin.report.ladder import draw_ladder
 from fanin.report.summary import Failure, Outcome, screen, show, show_claims, show_failures
 from fanin.signal.claims import Claim, Finding
 from fanin.tracking.record import Record
-from fanin.tracking.store import Store
+from fanin.tracking.store import ERROR, Store, StoreError, without_password
 
-NOT_BEGUN = "not begun"
-ENDED_FROM_OUTSIDE = "its process was ended from outside: killed, out of memory, or exit"
+NOT_FINISHED = "not finished"
+UNREADABLE = "finished before, but its numbers cannot be read now"
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class Conclusion:
     def progress(self) -> str:
         """Such as "35 of 40 jobs"."""
         wanted = sum(not job.is_left_out for job in self.jobs)
-        return f"{len(self.outcomes)} of {wanted} jobs"
+        finished = sum(state.startswith("finished") for state in self.states.values())
+        return f"{finished} of {wanted} jobs"
 
 
 def conclude(
@@ -57,21 +58,23 @@ def conclude(
         if job.is_left_out:
             states[job.number] = "left out"
         elif job.done:
-            states[job.number] = "finished before"
-            outcomes.append(outcome_of(store, job.done))
+            try:
+                outcomes.append(outcome_of(store, job.done))
+                states[job.number] = "finished before"
+            except StoreError:
+                states[job.number] = UNREADABLE
         elif record and record.status == FINISHED:
             states[job.number] = "finished"
             outcomes.append(outcome(record))
-        elif record and record.status == "FAILED":
+        elif record:
+            states[job.number] = record.status.lower()
+            failures.append(Failure(job.number, job.settings, record.tags[ERROR], record.folder))
+        elif job.number in errors:
             states[job.number] = "failed"
-            failures.append(Failure(job.number, job.settings, record.tags["error"], record.folder))
-        elif record or job.number in errors:
-            states[job.number] = "killed"
-            error = errors.get(job.number, ENDED_FROM_OUTSIDE)
-            folder = record.folder if record else None
-            failures.append(Failure(job.number, job.settings, error, folder))
+            error = without_password(errors[job.number])
+            failures.append(Failure(job.number, job.settings, error, None))
         else:
-            states[job.number] = NOT_BEGUN
+            states[job.number] = NOT_FINISHED
     varying = varying_settings(jobs)
     findings = [claim.judge(outcomes, varying) for claim in claims] if outcomes else []
     return Conclusion(jobs, outcomes, failures, findings, states)

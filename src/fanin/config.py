@@ -155,7 +155,16 @@ def _experiments() -> list[str]:
 def _store() -> str:
     """MLflow's own variable, or the database in outputs/."""
     default = f"sqlite:///{PROJECT}/outputs/mlflow.db"
-    return os.environ.get("MLFLOW_TRACKING_URI") or default
+    return located(os.environ.get("MLFLOW_TRACKING_URI") or default)
+
+
+def located(uri: str) -> str:
+    """The same address wherever a job runs: a database's file from here on."""
+    path = uri.removeprefix("sqlite:///")
+    if path == uri:
+        return uri
+    here = HydraConfig.get().runtime.cwd if HydraConfig.initialized() else os.getcwd()
+    return f"sqlite:///{Path(here, path)}"
 
 
 def _devices() -> str:
@@ -320,6 +329,7 @@ def complete(config: DictConfig) -> DictConfig:
                 typed = OmegaConf.merge(OmegaConf.structured(found), node)
                 node = OmegaConf.to_container(typed, throw_on_missing=True)
         values[group] = {"_target_": target, **node}
+    values["tracking"]["uri"] = located(values["tracking"]["uri"])
     return OmegaConf.create(values)
 
 

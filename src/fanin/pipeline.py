@@ -87,8 +87,11 @@ def _run_alone(config: DictConfig) -> None:
         store = open_store(config, choices)
         settle(config)
         record = begin(config, choices, hydra.overrides.task, hydra.runtime.output_dir)
-        with JOURNAL.run(record, lambda _: store):
-            outcome = _measure(config, parts, record)
+        try:
+            with JOURNAL.run(record, lambda _: store, must_open=True):
+                outcome = _measure(config, parts, record)
+        except StoreError as error:
+            raise SettingError(f"tracking.uri={record.uri}: {error}") from error
     console = screen()
     show([outcome], ["init", "activation", "depth", "hidden_size"], console)
     announce(record.name, config, choices, console)
@@ -97,7 +100,7 @@ def _run_alone(config: DictConfig) -> None:
 def _run_job(config: DictConfig) -> None:
     """A sweep's job. Whatever becomes of it, the sweep is told by the record that it leaves."""
     hydra = HydraConfig.get()
-    sweep, folder = Path(hydra.sweep.dir), hydra.runtime.output_dir
+    sweep, folder = Path(hydra.runtime.cwd, hydra.sweep.dir), hydra.runtime.output_dir
     if is_taken_over(sweep):
         return
     choices = chosen(hydra)

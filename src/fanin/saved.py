@@ -34,7 +34,7 @@ class Setting(NamedTuple):
     @property
     def is_of_the_sweep(self) -> bool:
         """Whether it says what is run, and not how."""
-        return self.name.partition(".")[0] not in CIRCUMSTANCES
+        return self.name == "from_run" or self.name.partition(".")[0] not in CIRCUMSTANCES
 
     @property
     def typed(self) -> str:
@@ -101,20 +101,25 @@ def overrides_of_sweep(text: str) -> list[str]:
         options = dict(_options(file))
         values = {name: v for name, v in file.items() if name not in ("defaults", "claims")}
         settings = {**options, **dict(_leaves(values))}
-        lines = [f"{_name(name)}={_text(value)}" for name, value in settings.items()]
-        lines += [f"{_name(name)}={_plain(str(value))}" for name, value in swept.items()]
+        lines = [f"{_name(name)}={_said(name, value)}" for name, value in settings.items()]
+        lines += [f"{_name(name)}={_swept(name, str(value))}" for name, value in swept.items()]
     except yaml.YAMLError as error:
         raise ValueError("it cannot be read") from error
     except (AttributeError, TypeError) as error:  # a text where names and values should be
         raise ValueError("it is not a list of settings") from error
-    return [*lines, f"sweep.exclude={_text(clauses)}"] if clauses else lines
+    return [*lines, f"sweep.exclude={text_of(clauses)}"] if clauses else lines
 
 
 def overrides_of_run(params: Mapping[str, str]) -> list[str]:
-    """The overrides that stand for a run's params, the options first."""
+    """The overrides that stand for a run's params, the options first.
+
+    Raises ValueError where they are those of something else, or no values.
+    """
+    if not all(group in params for group in GROUPS):
+        raise ValueError("it is no run of fanin")
     names = [*GROUPS, *(name for name in params if name not in GROUPS)]
     wanted = [name for name in names if name.split(".")[0] not in CIRCUMSTANCES]
-    return [f"{_name(name)}={_text(_value(params[name]))}" for name in wanted]
+    return [f"{_name(name)}={_said(name, _value(params[name]))}" for name in wanted]
 
 
 def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -140,22 +145,36 @@ def _value(param: str) -> object:
         return param
 
 
+def _said(name: str, value: object) -> str:
+    """One value of a setting; an option is a name, and no path to a file elsewhere."""
+    if name in GROUPS and not re.fullmatch(r"[\w-]+", str(value)):
+        raise ValueError(f"{name}={value} is no option that is taken from a store")
+    return text_of(value)
+
+
+def _swept(name: str, text: str) -> str:
+    """Several values as they were typed; in braces a group would take any class."""
+    if "{" in text or (name in GROUPS and re.search(r"[./\\]", text)):
+        raise ValueError(f"{name}={text} is no sweep that is taken from a store")
+    return text
+
+
 def _plain(text: str) -> str:
     if "${" in text:
         raise ValueError(f"{text} is no value that is taken from a store")
     return text
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
     """A value in the grammar of Hydra's overrides."""
     if value is None:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):
-        return f"[{','.join(map(_text, value))}]"
+        return f"[{','.join(map(text_of, value))}]"
     if isinstance(value, dict):
-        return f"{{{','.join(f'{_name(k)}:{_text(v)}' for k, v in value.items())}}}"
+        return f"{{{','.join(f'{_name(k)}:{text_of(v)}' for k, v in value.items())}}}"
     text = _plain(str(value))
     is_word = re.fullmatch(r"[A-Za-z_][\w./-]*", text, re.ASCII)
     if not isinstance(value, str) or (is_word and text.lower() not in _NO_TEXTS):

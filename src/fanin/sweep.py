@@ -5,6 +5,7 @@ imported; what a sweep is from there on stands in tracked_sweep.py. Hydra finds 
 hydra_plugins.
 """
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from fanin.config import CIRCUMSTANCES, GROUPS, Choices, SettingError, check, chosen
 from fanin.report.progress import status
-from fanin.saved import Setting
+from fanin.saved import Setting, text_of
 
 if TYPE_CHECKING:
     from fanin.jobs import Job
@@ -97,13 +98,15 @@ class Sweep(Sweeper):
             for override in overrides_of(self.config, self.config.from_run)
             if override.partition("=")[0].partition(".")[0] not in replaced
         ]
-        options = [override for override in brought if override.partition("=")[0] in GROUPS]
-        defaults, _ = self._compose([o for o in options if "," not in o])
+        settings = [(name, value) for name, _, value in (o.partition("=") for o in brought)]
+        _, usual = self._compose([])
+        options = [f"{n}={v}" for n, v in settings if n in GROUPS and re.fullmatch(r"[\w-]+", v)]
+        defaults, _ = self._compose(options)
         return [
-            override
-            for override in brought
-            for name, _, value in [override.partition("=")]
-            if override in options or str(OmegaConf.select(defaults, name)) != value
+            f"{name}={value}"
+            for name, value in settings
+            if value
+            != (usual[name] if name in GROUPS else text_of(OmegaConf.select(defaults, name)))
         ]
 
     def _compose(self, job: list[str]) -> tuple[DictConfig, Choices]:
@@ -122,7 +125,7 @@ class Sweep(Sweeper):
         ]
         returns = self.launcher.launch(told, initial_job_idx=0)
         return {
-            job.number: f"{type(error).__name__}: {error}"
+            job.number: " ".join(f"{type(error).__name__}: {error}".split())
             for job, result in zip(jobs, returns, strict=True)
             if result.status == JobStatus.FAILED
             for error in [result._return_value]

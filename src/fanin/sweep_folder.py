@@ -1,5 +1,6 @@
 """What a sweep and its jobs, in whichever processes, tell each other through the sweep's folder."""
 
+import shutil
 from pathlib import Path
 
 from fanin.tracking.record import FILE, Record
@@ -9,30 +10,32 @@ _TAKEN_OVER = ".taken_over"
 
 
 def say_ended(sweep: Path, job: int, folder: str) -> None:
-    """A job's last word, whatever became of it."""
-    with (sweep / _ENDED).open("a") as file:
-        file.write(f"{job} {folder}\n")
+    """A job's last word, whatever became of it. A file each: appending is not safe everywhere."""
+    (sweep / _ENDED).mkdir(exist_ok=True)
+    (sweep / _ENDED / str(job)).write_text(folder)
 
 
 def count_ended(sweep: Path) -> int:
     """How many jobs have ended so far."""
-    path = sweep / _ENDED
-    return path.read_bytes().count(b"\n") if path.exists() else 0
+    return sum(1 for _ in (sweep / _ENDED).glob("*"))
 
 
-def ended(sweep: Path) -> dict[int, Record]:
-    """What the jobs that have ended left, by number."""
-    path = sweep / _ENDED
-    lines = path.read_text().splitlines() if path.exists() else []
-    folders = dict(line.split(" ", 1) for line in lines)
-    records = {int(job): Path(folder, FILE) for job, folder in folders.items()}
-    return {job: Record.read(path) for job, path in sorted(records.items()) if path.exists()}
+def ended(sweep: Path, parent: str) -> dict[int, Record]:
+    """What the jobs of that parent that have ended left, by number."""
+    records = {}
+    for path in (sweep / _ENDED).glob("*"):
+        left = Path(path.read_text(), FILE)
+        if left.exists():
+            record = Record.read(left)
+            if record.parent == parent:  # or else another sweep's, in a folder used again
+                records[int(path.name)] = record
+    return records
 
 
 def clear(sweep: Path) -> None:
     """A sweep begins here, where another may have been."""
-    for name in (_ENDED, _TAKEN_OVER):
-        (sweep / name).unlink(missing_ok=True)
+    shutil.rmtree(sweep / _ENDED, ignore_errors=True)
+    (sweep / _TAKEN_OVER).unlink(missing_ok=True)
 
 
 def take_over(before: Path, sweep: Path) -> None:

@@ -5,8 +5,10 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any, cast
 
 import yaml
@@ -14,7 +16,16 @@ from omegaconf import DictConfig, OmegaConf
 
 from fanin import cost, record, sweep_folder
 from fanin.conclusion import Conclusion, conclude, keep, show_conclusion, varying_settings
-from fanin.config import PROJECT, Choices, Claims, SettingError, check_disk, chosen, complete
+from fanin.config import (
+    PROJECT,
+    Choices,
+    Claims,
+    SettingError,
+    check_disk,
+    chosen,
+    complete,
+    located,
+)
 from fanin.jobs import FINISHED, Job, in_order, leave_out, match
 from fanin.pipeline import JOURNAL, announce, estimate, look_at_store, open_store, prepare, settle
 from fanin.report.progress import progress, status
@@ -22,7 +33,7 @@ from fanin.report.summary import PlannedJob, duration, screen, show_plan
 from fanin.saved import Setting, experiment_file, overrides_of_run, overrides_of_sweep
 from fanin.signal.claims import Claim
 from fanin.signal.profile import CURVES, NUMBERS
-from fanin.tracking.journal import GoesOnError
+from fanin.tracking.journal import ENDED_FROM_OUTSIDE, GoesOnError
 from fanin.tracking.record import Record
 from fanin.tracking.store import (
     PARENT,
@@ -36,6 +47,8 @@ from fanin.tracking.store import (
 
 SWEEP_HASH = "sweep.hash"
 SWEEP_FILE = "sweep.yaml"
+SEEN = "seen"
+SECONDS_BETWEEN_SIGNS = 60
 SECONDS_BETWEEN = 0.5
 SECONDS_TO_DIE = 5  # for workers that were told to end
 RESUME = "the same line with sweep.resume=true runs the rest"
@@ -63,12 +76,16 @@ class TrackedSweep:
     ) -> None:
         """Checks all that can be known without running it. Raises SettingError."""
         self.config = config
+        self.config.tracking.uri = located(config.tracking.uri)
         self.line = line
         self.choices = chosen(config.hydra)
         self.folder = Path(config.hydra.sweep.dir).absolute()
+        self.address = without_password(config.tracking.uri)
+        self.experiment = record.experiment_of(config, self.choices)
         self.jobs = self._jobs(composed)
         self.claims = self._claims()
         self.console = screen()
+        self.conclusion: Conclusion | None = None
 
     def _jobs(self, composed: Sequence[Composed]) -> list[Job]:
         configs = [complete(config) for _, config, _ in composed]
@@ -167,45 +184,81 @@ class TrackedSweep:
         """Run what is to be run, and conclude. Ends the process with status 1 if a job failed."""
         needed = sum(cost.disk(int(job.params["depth"])) for job in in_order(self.jobs))
         check_disk(f"hydra.sweep.dir={self.folder}", self.folder, needed)
-        with status("opening the store ..."):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            store = open_store(self.config, self.choices)
-            settle(self.config)
-            before = self._before(store) if self.config.sweep.resume else None
-        if before and before.status == FINISHED and not in_order(self.jobs):
-            conclusion = self._conclude({}, store)
-            self._end(conclusion, before.name)
-            return
-        parent = self._parent(before)
         try:
-            with JOURNAL.run(parent, lambda _: store, before.id if before else None) as parent_id:
-                if parent_id is None:
-                    raise SettingError(f"tracking.uri={parent.uri}: it has stopped answering")
+            with status("opening the store ..."):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                store = open_store(self.config, self.choices)
+                settle(self.config)
+                before = self._resumed(store) if self.config.sweep.resume else None
+            if before and before.status == FINISHED and not in_order(self.jobs):
+                self.conclusion = self._conclude(before.id, {}, store)
+                announce(before.name, self.config, self.choices, self.console)
+            else:
+                self._run_parent(launch, store, before)
+        except StoreError as error:
+            raise SettingError(f"tracking.uri={self.address}: {error}") from error
+        except KeyboardInterrupt:
+            done = f"after {self.conclusion.progress}; " if self.conclusion else ""
+            raise KeyboardInterrupt(f"{done}{RESUME}") from None
+        self._end()
+
+    def _run_parent(self, launch: Launch, store: Store, before: Tracked | None) -> None:
+        """Open the parent, or take over the one before, and run the jobs in it."""
+        parent = self._parent(before)
+        begun = JOURNAL.run(parent, lambda _: store, before.id if before else None, must_open=True)
+        try:
+            with begun as parent_id:
+                assert parent_id is not None
+                sweep_folder.clear(self.folder)
+                OmegaConf.save(self.config, self.folder / "multirun.yaml")
+                self._attach_file(parent)
                 if before:
                     self._take_over(store, before)
-                errors: dict[int, str] = {}
-                try:
-                    todo = in_order(self.jobs)
-                    with progress("jobs", len(todo), lambda: sweep_folder.count_ended(self.folder)):
-                        errors |= launch(todo, parent_id) if todo else {}
-                finally:  # whatever has ended it, what finished is shown and kept
-                    self._close(parent_id)
-                    conclusion = self._conclude(errors, store)
-                    keep(conclusion, parent)
-                if conclusion.failures:
-                    parent.status = "FAILED"
+                with _seen(store, parent_id):
+                    self._run_jobs(launch, store, parent, parent_id)
         except GoesOnError as error:
-            raise SettingError(f"sweep.resume=true: it is still running, in {error}") from error
-        except KeyboardInterrupt:
+            place = before.tags[record.OUTPUT_DIR] if before else error
+            raise SettingError(f"sweep.resume=true: it is still running, in {place}") from error
+
+    def _run_jobs(self, launch: Launch, store: Store, parent: Record, parent_id: str) -> None:
+        todo = in_order(self.jobs)
+        errors: dict[int, str] = {}
+        try:
+            with progress("jobs", len(todo), lambda: sweep_folder.count_ended(self.folder)):
+                errors |= launch(todo, parent_id) if todo else {}
+            for job in todo:  # one that left no record, whatever its launcher says
+                errors.setdefault(job.number, ENDED_FROM_OUTSIDE)
+        finally:  # whatever has ended it, what finished is shown and kept
+            self._close(parent_id)
+            self.conclusion = self._conclude(parent_id, errors, store)
+            keep(self.conclusion, parent)
             announce(parent.name, self.config, self.choices, self.console)
-            raise KeyboardInterrupt(f"after {conclusion.progress}; {RESUME}") from None
-        self._end(conclusion, parent.name)
+        if self.conclusion.failures:
+            parent.status = "FAILED"
 
     def _before(self, store: Store) -> Tracked | None:
         """The latest sweep of this line, if there is one; its runs are matched with the jobs."""
         found = next(iter(store.runs(SWEEP_HASH, self._hash(), most=1)), None)
         if found:
             match(self.jobs, store.runs(PARENT, found.id))
+        return found
+
+    def _resumed(self, store: Store) -> Tracked | None:
+        """The same, for a sweep that is to go on.
+
+        Raises SettingError where it was running a moment ago: a process of this machine that is
+        gone has just been seen to, so that it is not one of those.
+        """
+        found = self._before(store)
+        if found is None:
+            self.console.print(f"nothing to resume in {self.experiment}: begun anew")
+        elif found.status == "RUNNING":
+            silent = time.time() - float(found.tags.get(SEEN, 0))
+            if silent < 3 * SECONDS_BETWEEN_SIGNS:
+                raise SettingError(
+                    f"sweep.resume=true: it is still running, in {found.tags[record.OUTPUT_DIR]} "
+                    f"(or was {silent:.0f} seconds ago)"
+                )
         return found
 
     @property
@@ -225,8 +278,8 @@ class TrackedSweep:
         typed = self.config.hydra.overrides.task
         left_out = [f"{job.number} ({job.settings})" for job in self.jobs if job.is_left_out]
         parent = Record(
-            uri=without_password(self.config.tracking.uri),
-            experiment=record.experiment_of(self.config, self.choices),
+            uri=self.address,
+            experiment=self.experiment,
             name=self._name or "sweep of one",
             folder=str(self.folder),
             tags=record.tags(typed)
@@ -239,13 +292,13 @@ class TrackedSweep:
         )
         if before:
             parent.id = before.tags[RECORD_ID]
-        sweep_folder.clear(self.folder)
-        OmegaConf.save(self.config, self.folder / "multirun.yaml")
+        return parent
+
+    def _attach_file(self, parent: Record) -> None:
         text = self._file()
         if text:
             (self.folder / SWEEP_FILE).write_text(text)
             parent.files.append(SWEEP_FILE)
-        return parent
 
     def _take_over(self, store: Store, before: Tracked) -> None:
         """Let jobs that have outlived the sweep before, in workers of their own, end first."""
@@ -254,8 +307,8 @@ class TrackedSweep:
             with status("waiting for jobs that are still running ..."):
                 while JOURNAL.going_on(lambda run: run.parent == before.id):
                     time.sleep(SECONDS_BETWEEN)
-                settle(self.config)
-            match(self.jobs, store.runs(PARENT, before.id))
+        settle(self.config)
+        match(self.jobs, store.runs(PARENT, before.id))  # nobody else adds to them any more
 
     def _close(self, parent_id: str) -> None:
         """Deliver what waits, and close the runs of jobs whose process is gone."""
@@ -264,14 +317,15 @@ class TrackedSweep:
             time.sleep(SECONDS_BETWEEN)
         settle(self.config)
 
-    def _conclude(self, errors: Mapping[int, str], store: Store) -> Conclusion:
-        records = sweep_folder.ended(self.folder)
+    def _conclude(self, parent_id: str, errors: Mapping[int, str], store: Store) -> Conclusion:
+        records = sweep_folder.ended(self.folder, parent_id)
         conclusion = conclude(self.jobs, records, errors, self.claims, store)
         show_conclusion(conclusion, self.console)
         return conclusion
 
-    def _end(self, conclusion: Conclusion, name: str) -> None:
-        announce(name, self.config, self.choices, self.console)
+    def _end(self) -> None:
+        conclusion = self.conclusion
+        assert conclusion is not None
         failed = len(conclusion.failures)
         if failed:
             jobs = "1 job" if failed == 1 else f"{failed} jobs"
@@ -279,6 +333,25 @@ class TrackedSweep:
         if conclusion.broken and self.config.claims.strict:
             claims = len(conclusion.findings)
             sys.exit(f"fanin: claims.strict: {conclusion.broken} of {claims} claims are broken")
+
+
+@contextmanager
+def _seen(store: Store, run_id: str) -> Iterator[None]:
+    """Leave a sign of life in the store, for those who cannot see this machine's locks."""
+    over = Event()
+
+    def sign() -> None:
+        while True:
+            with suppress(StoreError):  # the next one may get there
+                store.tag(run_id, SEEN, f"{time.time():.0f}")
+            if over.wait(SECONDS_BETWEEN_SIGNS):
+                return
+
+    Thread(target=sign, daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 def overrides_of(config: DictConfig, run_id: str) -> list[str]:

@@ -1,5 +1,7 @@
 """Jobs as tasks of a Ray cluster, or of one that is started on this machine."""
 
+import os
+import signal
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,10 +26,13 @@ def launch(launcher: FaninLauncher, jobs: Sequence[Sequence[str]], first: int) -
     """Run the jobs, and gather each one's result by itself; Ctrl-C ends them."""
     settings = launcher.settings["ray"]
     given = {name: value for name, value in settings["init"].items() if value is not None}
+    told = {n: os.environ[n] for n in ("FANIN_PROJECT", "MLFLOW_TRACKING_URI") if n in os.environ}
+    given["runtime_env"] = {"env_vars": told}  # a cluster's nodes have an environment of their own
     try:
         ray.init(**given)
     except (ConnectionError, ValueError) as error:
         raise SettingError(f"hydra.launcher.ray.init: {error}") from error
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray takes it for itself
     try:
         work = ray.remote(**settings["remote"])(_work)
         tasks = [_start(work, launcher, job, first + i) for i, job in enumerate(jobs)]

@@ -156,7 +156,8 @@ def _result(sent: Job[JobReturn], overrides: Sequence[str]) -> JobReturn:
     if error is None:
         result: JobReturn = sent.result()
         return result
-    _, trace, _ = str(error).split("-" * 22)
+    row = "-" * 22  # above and below the traceback
+    trace = str(error).partition(row)[2].rpartition(row)[0] or str(error)
     return failed(overrides, FailedJobError(trace.strip().splitlines()[-1]))
 
 

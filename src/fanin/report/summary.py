@@ -183,7 +183,8 @@ def say_waiting(count: int, uri: str, console: Console) -> None:
     """That runs are kept which the store does not have yet, and how they get there."""
     console.print(
         f"{count} {'run waits' if count == 1 else 'runs wait'} in outputs/ for {uri}, which did "
-        "not answer.\nThe next sweep delivers them, or\n\n    python -m fanin sync\n"
+        "not take all that it should.\nThe next sweep delivers them, or, and says why not,\n\n"
+        "    python -m fanin sync\n"
     )
 
 

@@ -32,6 +32,8 @@ REST = 60
 """Seconds for which jobs leave a store alone that did not answer."""
 TRACEBACK = "traceback.txt"
 LONGEST_ERROR = 500
+INTERRUPTED = "interrupted"
+ENDED_FROM_OUTSIDE = "its process was ended from outside: killed, out of memory, or exit"
 
 
 class GoesOnError(Exception):
@@ -54,18 +56,28 @@ class Journal:
 
     @contextmanager
     def run(
-        self, record: Record, connect: Connect, run_id: str | None = None
+        self,
+        record: Record,
+        connect: Connect,
+        run_id: str | None = None,
+        *,
+        must_open: bool = False,
     ) -> Iterator[str | None]:
         """A run, whose record the block fills. Yields its id in the store.
 
         It is FINISHED at the end of the block (or what the block has made of its status), FAILED
-        or KILLED if that raises. Where the store is away it has no id yet, and waits. With
+        or KILLED if that raises. Where the store is away, or refuses, it has no id yet, and
+        waits; with `must_open` that is a StoreError instead, and nothing was begun. With
         `run_id`, that run goes on; GoesOnError if it never stopped.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._lock_of(record, seconds=1):  # another may be looking whether it is held
             record.write(self._entry(record))
-            opened = self._ask(record.uri, lambda: _open(record, connect(record), run_id))
+            opened = (
+                self._open_or_forget(record, connect, run_id)
+                if must_open
+                else self._ask(record.uri, lambda: _open(record, connect, run_id))
+            )
             try:
                 yield opened[1] if opened else None
                 if record.status == "RUNNING":
@@ -76,11 +88,13 @@ class Journal:
                 raise
             except BaseException:
                 record.status = "KILLED"
+                record.tags[ERROR] = INTERRUPTED
                 raise
             finally:
                 record.ended = now()
                 try:
                     record.write(Path(record.folder, FILE))
+                    record.write(self._entry(record))  # its folder may be used by another run
                 finally:  # a full disk need not keep it from the store
                     if opened:  # or else the store was away a moment ago
                         self._ask(record.uri, lambda: self._deliver(*opened, record))
@@ -96,7 +110,7 @@ class Journal:
             with suppress(GoesOnError), self._lock_of(begun):
                 if not self._entry(begun).exists():
                     continue  # somebody else has just delivered it
-                record = _last_word(begun)
+                record = _last_word(Record.read(self._entry(begun)))
                 try:
                     if record.uri in silent:
                         raise StoreError(settled.reasons[record.uri])
@@ -128,15 +142,34 @@ class Journal:
 
     def _begun(self, which: Which) -> Iterator[Record]:
         for path in sorted(self.folder.glob("*.json")):
-            with suppress(FileNotFoundError):  # it was just delivered
+            try:
                 record = Record.read(path)
-                if which(record):
-                    yield record
+            except FileNotFoundError:  # it was just delivered
+                continue
+            except (ValueError, TypeError):  # of another version, or written to a full disk
+                path.rename(path.with_suffix(".unreadable"))
+                continue
+            if which(record):
+                yield record
+
+    def _open_or_forget(
+        self, record: Record, connect: Connect, run_id: str | None
+    ) -> tuple[Store, str]:
+        try:
+            opened = _open(record, connect, run_id)
+        except StoreError:
+            self._forget(record)
+            raise
+        self._away(record.uri).unlink(missing_ok=True)
+        return opened
 
     def _deliver(self, store: Store, run_id: str, record: Record) -> None:
         store.complete(run_id, record)
-        self._entry(record).unlink()
-        self._entry(record).with_suffix(".lock").unlink()
+        self._forget(record)
+
+    def _forget(self, record: Record) -> None:
+        for suffix in (".json", ".lock"):
+            self._entry(record).with_suffix(suffix).unlink(missing_ok=True)
 
     def _ask(self, uri: str, question: Callable[[], Answer]) -> Answer | None:
         """What the store answers; None where it does not, or did not a moment ago."""
@@ -171,7 +204,8 @@ class Journal:
         return self.folder / f"{hashlib.sha256(uri.encode()).hexdigest()[:16]}.away"
 
 
-def _open(record: Record, store: Store, run_id: str | None) -> tuple[Store, str]:
+def _open(record: Record, connect: Connect, run_id: str | None) -> tuple[Store, str]:
+    store = connect(record)
     if run_id is None:
         return store, store.create(record)
     store.reopen(run_id)
@@ -186,18 +220,20 @@ def _explain(record: Record, error: Exception) -> None:
     record.files.append(TRACEBACK)
 
 
-def _last_word(begun: Record) -> Record:
-    """The record that the run has left, or that of a run whose process was ended from outside."""
-    left = Path(begun.folder, FILE)
-    if left.exists():
-        record = Record.read(left)
-        if record.id == begun.id and record.ended and record.ended >= begun.started:
-            record.files = [name for name in record.files if Path(record.folder, name).exists()]
-            return record
-    begun.status = "KILLED"
-    begun.ended = _last_sign(begun)
-    begun.tags[ERROR] = "its process was ended from outside: killed, out of memory, or exit"
-    return begun
+def _last_word(record: Record) -> Record:
+    """What is to be delivered of a run that is over, with those of its files that are there.
+
+    A run that has not said how it ended was ended from outside.
+    """
+    if record.ended is None:
+        record.status = "KILLED"
+        record.ended = _last_sign(record)
+        record.tags[ERROR] = ENDED_FROM_OUTSIDE
+    folder = Path(record.folder)
+    left = folder / FILE
+    is_its_own = left.exists() and Record.read(left).id == record.id
+    record.files = [n for n in record.files if is_its_own and (folder / n).exists()]
+    return record
 
 
 def _last_sign(begun: Record) -> int:

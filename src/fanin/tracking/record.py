@@ -50,7 +50,10 @@ class Record:
         return cls(**values)
 
     def write(self, path: Path) -> None:
-        """All or nothing, whenever the process may be killed."""
+        """All or nothing, whenever the process is killed or the power goes."""
         unfinished = path.with_name(f".{path.name}.part")
-        unfinished.write_text(json.dumps(asdict(self)))
+        with unfinished.open("w") as file:
+            json.dump(asdict(self), file)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(unfinished, path)

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 # what a store does not take at once waits in the journal rather than in MLflow's retries.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 from filelock import FileLock
 from mlflow import MlflowClient
@@ -33,7 +34,8 @@ RECORD_ID = "record.id"
 ERROR = "error"
 PARENT = MLFLOW_PARENT_RUN_ID
 PAGE = 1000
-PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
+LONGEST_NAME = 250  # in a database that looks
+PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 
 class StoreError(Exception):
@@ -66,7 +68,10 @@ class Store:
             if record.parent is not None:
                 tags[MLFLOW_PARENT_RUN_ID] = record.parent
             created = self.client.create_run(
-                self.experiment_id, start_time=record.started, tags=tags, run_name=record.name
+                self.experiment_id,
+                start_time=record.started,
+                tags=tags,
+                run_name=record.name[:LONGEST_NAME],
             )
             run_id: str = created.info.run_id
             self._log(run_id, record)
@@ -78,6 +83,10 @@ class Store:
             self.client.update_run(run_id, status="RUNNING")
             with suppress(MlflowException):  # it may have had none
                 self.client.delete_tag(run_id, ERROR)
+
+    def tag(self, run_id: str, name: str, value: str) -> None:
+        with _one_line():
+            self.client.set_tag(run_id, name, value)
 
     def find(self, record: Record) -> str | None:
         """The id of the run that was opened for a record, if one was."""
