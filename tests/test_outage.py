@@ -100,6 +100,22 @@ def test_a_server_that_stays_away_is_said_and_gets_everything_later(workplace, s
     assert workplace.fanin("sync").stdout == "delivered 0, still waiting 0\n"
 
 
+def test_a_password_is_in_no_file_and_in_no_row(server, tmp_path):
+    address = server.address.replace("//", "//me:s3cr3t@")
+    workplace = Workplace.with_own_project(tmp_path, address)
+    workplace.extend()
+    line = ["-m", "--config-dir=options", "activation=trouble", "depth=1"]
+    done = workplace.run(*line, "activation.how=none,raise,kill", status=-9)
+    resumed = workplace.run(
+        *line, "activation.how=none,raise,kill", "sweep.resume=true",
+        "sweep.exclude=[{activation.how: kill}]", status=1,
+    )  # fmt: skip
+    assert "s3cr3t" not in done.stdout + done.stderr + resumed.stdout + resumed.stderr
+    for folder in (workplace.folder, workplace.project, server.folder):
+        for path in folder.rglob("*"):
+            assert path.is_dir() or b"s3cr3t" not in path.read_bytes(), path
+
+
 def test_a_server_that_is_not_there_at_the_start_is_answered_at_once(workplace, server):
     server.stop()
     try:

@@ -148,15 +148,48 @@ def test_a_sweep_that_goes_on_is_not_resumed(tmp_path):
     workplace = Workplace.with_own_project(tmp_path)
     workplace.extend()
     line = [*LINE, *SLOW, "sweep.resume=true"]
+    process = workplace.start(*line, "timing.repeats=8")
+    wait_until(lambda: workplace.ended() >= 1, process)
+    second = workplace.run(*line, "timing.repeats=8", status=1)
+    output, errors = process.communicate(timeout=120)
+    where = workplace.folder / "sweep"
+    assert f"fanin: sweep.resume=true: it is still running, in {where}" in second.stderr
+    assert process.returncode == 0, errors
+    assert len([line for line in output.splitlines() if line[:1].isdigit()]) == JOBS
+    assert statuses(workplace.runs()) == {"FINISHED": JOBS + 1}
+
+
+def test_ctrl_c_while_a_resume_waits_for_a_job_that_is_still_running(tmp_path):
+    workplace = Workplace.with_own_project(tmp_path)
+    workplace.extend()
+    line = [*LINE, *SLOW, *launched_with("joblib"), "timing.repeats=100", "sweep.resume=true"]
     process = workplace.start(*line)
-    try:
-        wait_until(lambda: workplace.ended() >= 1, process)
-        second = workplace.run(*line, f"hydra.sweep.dir={tmp_path}/second", status=1)
-    finally:
-        process.terminate()
-        process.communicate(timeout=60)
-    assert second.stderr.startswith("fanin: sweep.resume=true: it is still running, in ")
-    assert len(workplace.parents()) == 1
+    wait_until(lambda: "RUNNING" in statuses(workplace.children()), process)
+    process.kill()
+    process.wait()
+    second = workplace.start(*line, f"hydra.sweep.dir={tmp_path}/second")
+    wait_until((tmp_path / "here" / "sweep" / ".taken_over").exists, second)
+    second.terminate()
+    _, errors = second.communicate(timeout=60)
+    process.communicate(timeout=60)
+    assert second.returncode == 130
+    assert errors.splitlines()[-1].startswith(
+        "fanin: interrupted before any job ran; the same line with sweep.resume"
+    )
+    assert workplace.parents()[0].info.status == "KILLED"
+
+
+def test_places_are_those_of_the_line_wherever_jobs_run(tmp_path):
+    """Relative addresses, and jobs that change to their own folders."""
+    (tmp_path / "here").mkdir()
+    workplace = Workplace(tmp_path / "here", address="sqlite:///here.db")
+    places = ["hydra.sweep.dir=there", "hydra.job.chdir=true"]
+    line = ["-m", "seed=0,1", "depth=1", *places]
+    workplace.run(*line)
+    found = Workplace(tmp_path / "here", address=f"sqlite:///{tmp_path}/here/here.db")
+    assert statuses(found.runs()) == {"FINISHED": 3}
+    workplace.run(*line, "sweep.resume=true")
+    assert len(found.runs()) == 3
 
 
 def test_other_code_or_other_data_is_run_again(tmp_path):

@@ -124,6 +124,10 @@ def test_a_tracked_run_is_repeated_with_what_is_typed(workplace):
     # An option that is typed brings its own settings.
     workplace.run("-m", f"from_run={run.info.run_id}", "init=kaiming")
     last = workplace.runs()[-1]
+    first, second = workplace.parents()
+    assert first.data.tags["sweep.hash"] != second.data.tags["sweep.hash"]
+    assert second.info.run_name == f"from_run={run.info.run_id} init=kaiming"
+    assert last.info.run_name.startswith("kaiming tanh 3x4 data.features=4 batch_size=3")
     assert last.data.params["init.scale"] == "2.0"
     assert last.data.params["activation"] == "tanh"
 
@@ -165,6 +169,11 @@ def test_code_is_not_taken_from_a_run(param):
         "init: {_target_: os.system}",
         "depth: ${oc.env:HOME}",
         "hydra: {sweeper: {params: {hydra.launcher: x}}}",
+        "hydra: {sweeper: {params: {activation: '{_target_:mine.Own},relu'}}}",
+        "hydra: {sweeper: {params: {activation: 'relu,../../../evil'}}}",
+        "defaults: [{override /activation: ../../../evil}]",
+        "activation: ../../../evil",
+        "timing: [{_target_: os.system}]",
         "hydra: {sweeper: {params: {depth: '1,${oc.env:HOME}'}}}",
         "defaults: [{/hydra/launcher: joblib}]",
         "defaults: [{override /tracking: x}]",
@@ -181,6 +190,12 @@ def test_code_is_not_taken_from_a_run(param):
 def test_code_is_not_taken_from_a_sweep(text):
     with pytest.raises(ValueError, match=r"taken from a store|cannot be read|not a list of"):
         overrides_of_sweep(text)
+
+
+@pytest.mark.parametrize("params", [{}, {"lr": "0.1"}, {"init": "kaiming", "depth": "3"}])
+def test_a_run_of_something_else_is_refused(params):
+    with pytest.raises(ValueError, match="it is no run of fanin"):
+        overrides_of_run(params)
 
 
 def test_a_run_that_is_not_there(workplace):

@@ -76,7 +76,8 @@ class TrackedSweep:
     ) -> None:
         """Checks all that can be known without running it. Raises SettingError."""
         self.config = config
-        self.config.tracking.uri = located(config.tracking.uri)
+        if config.tracking.uri.startswith("sqlite:"):  # others stay unresolved: multirun.yaml
+            self.config.tracking.uri = located(config.tracking.uri)
         self.line = line
         self.choices = chosen(config.hydra)
         self.folder = Path(config.hydra.sweep.dir).absolute()
@@ -198,8 +199,8 @@ class TrackedSweep:
         except StoreError as error:
             raise SettingError(f"tracking.uri={self.address}: {error}") from error
         except KeyboardInterrupt:
-            done = f"after {self.conclusion.progress}; " if self.conclusion else ""
-            raise KeyboardInterrupt(f"{done}{RESUME}") from None
+            done = f"after {self.conclusion.progress}" if self.conclusion else "before any job ran"
+            raise KeyboardInterrupt(f"{done}; {RESUME}") from None
         self._end()
 
     def _run_parent(self, launch: Launch, store: Store, before: Tracked | None) -> None:

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
 import time
 from contextlib import nullcontext
@@ -176,3 +177,48 @@ def test_a_record_is_read_as_it_was_written(tmp_path):
     record.metrics = [("a/b", 3, 0.1), ("tiny", 1, 5e-324)]
     record.write(tmp_path / FILE)
     assert Record.read(tmp_path / FILE) == record
+
+
+def test_the_first_run_is_begun_in_a_store_that_answers_or_not_at_all(journal, store, tmp_path):
+    record = a_record(tmp_path)
+    with journal.run(a_record(tmp_path, "before"), away):
+        pass  # the store is left alone from now on
+    with pytest.raises(StoreError, match="away"), journal.run(record, away, must_open=True):
+        pass
+    assert journal.waiting(lambda r: r.id == record.id) == 0
+    with journal.run(record, lambda _: store, must_open=True) as run_id:
+        assert run_id
+
+
+def test_what_waits_is_not_lost_with_its_folder(journal, store, tmp_path):
+    """Another run uses the folder, or somebody removes it, before the store is back."""
+    used, removed, cut_off = (a_record(tmp_path, name) for name in ("used", "removed", "cut off"))
+    for record in (used, removed):
+        with journal.run(record, away):
+            (tmp_path / record.name / "note.txt").write_text("mine")
+            record.files.append("note.txt")
+            record.metrics.append(("m", 1, 2.0))
+    cut_off.files.append("note.txt")
+    cut_off.write(journal.folder / f"{cut_off.id}.json")
+    shutil.rmtree(removed.folder)
+    shutil.rmtree(cut_off.folder)
+    other = a_record(tmp_path, "used")
+    with journal.run(other, lambda _: store, must_open=True):
+        (tmp_path / "used" / "note.txt").write_text("not mine")
+
+    assert journal.settle(lambda _: store, lambda _: True).waiting == 0
+    by_record = {run.data.tags["record.id"]: run for run in all_runs(store)}
+    for record in (used, removed):
+        run = by_record[record.id]
+        assert (run.info.status, run.data.metrics) == ("FINISHED", {"m": 2.0})
+        assert store.client.list_artifacts(run.info.run_id) == []
+    assert by_record[cut_off.id].info.status == "KILLED"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"id": "x", "new": 1, "metrics": []}'])
+def test_an_entry_that_cannot_be_read_hinders_no_other(journal, store, tmp_path, text):
+    with journal.run(a_record(tmp_path), away):
+        pass
+    (journal.folder / "0.json").write_text(text)
+    assert journal.settle(lambda _: store, lambda _: True).delivered == 1
+    assert (journal.folder / "0.unreadable").read_text() == text

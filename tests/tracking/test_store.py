@@ -125,3 +125,9 @@ def test_passwords_are_not_shown():
     assert without_password("http://host/?user=me&password=x&a=1").endswith("password=***&a=1")
     assert without_password("http://host:5000") == "http://host:5000"
     assert without_password("sqlite:////a/b.db") == "sqlite:////a/b.db"
+
+
+def test_a_long_name_is_cut(store, tmp_path):
+    """PostgreSQL takes 250 characters, SQLite any number."""
+    record = Record(uri="here", experiment="lab", name="x" * 1000, folder=str(tmp_path))
+    assert len(store.client.get_run(store.create(record)).info.run_name) == 250
