@@ -164,6 +164,7 @@ def test_ctrl_c_while_a_resume_waits_for_a_job_that_is_still_running(tmp_path):
     workplace.extend()
     line = [*LINE, *SLOW, *launched_with("joblib"), "timing.repeats=100", "sweep.resume=true"]
     process = workplace.start(*line)
+    wait_until((workplace.folder / "sweep" / "0").exists, process)  # the store is there now
     wait_until(lambda: "RUNNING" in statuses(workplace.children()), process)
     process.kill()
     process.wait()
