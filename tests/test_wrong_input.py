@@ -136,7 +136,7 @@ WRONG = {
     "matmul=rows hidden_size=3000": "hours; use matmul=builtin or smaller ones",
     "matmul=einsum hidden_size=30000": "use matmul=builtin or smaller ones",
     "data.features=99999999999": "data.features=99999999999 data.outputs=1 data.seed=0: too large",
-    "sweep.resume=true": "sweep.resume=True: belongs to a sweep; add -m",
+    "sweep.resume=true": "sweep.resume=true: belongs to a sweep; add -m",
     "sweep.save_as=x": "sweep.save_as=x: belongs to a sweep; add -m",
     "from_run=abc": "from_run=abc: is repeated as a sweep; add -m",
     "-m from_run=abc": "from_run=abc: Run with id=abc not found",

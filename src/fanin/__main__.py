@@ -11,7 +11,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m fanin", description="Everything but the runs themselves: see run.py --help."
     )
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(dest="command")
     commands.add_parser(
         "sync",
         help="deliver the runs that wait because their store was away",
@@ -19,7 +19,9 @@ def main() -> None:
         "close in it those whose process is gone. The address of a store with a password is not "
         "kept: set MLFLOW_TRACKING_URI to it.",
     )
-    parser.parse_args()
+    if parser.parse_args().command is None:
+        parser.print_help()
+        return
     with one_line_errors():
         sync()
 

@@ -1,6 +1,7 @@
 """What came out of a sweep: gathered from what its jobs left, shown, and kept with the parent."""
 
 import csv
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from fanin.record import add_claims, outcome, outcome_of
 from fanin.report.ladder import draw_ladder
 from fanin.report.summary import Failure, Outcome, screen, show, show_claims, show_failures
 from fanin.signal.claims import Claim, Finding
+from fanin.tracking.journal import TRACEBACK
 from fanin.tracking.record import Record
 from fanin.tracking.store import ERROR, Store, StoreError, without_password
 
@@ -66,9 +68,12 @@ def conclude(
         elif record and record.status == FINISHED:
             states[job.number] = "finished"
             outcomes.append(outcome(record))
+        elif record and record.status == "KILLED" and job.number not in errors:
+            states[job.number] = "interrupted"  # with the whole sweep
         elif record:
             states[job.number] = record.status.lower()
-            failures.append(Failure(job.number, job.settings, record.tags[ERROR], record.folder))
+            folder = record.folder if TRACEBACK in record.files else None
+            failures.append(Failure(job.number, job.settings, record.tags[ERROR], folder))
         elif job.number in errors:
             states[job.number] = "failed"
             error = without_password(errors[job.number])
@@ -84,6 +89,9 @@ def show_conclusion(conclusion: Conclusion, console: Console) -> None:
     """The tables: what was measured, what became of the claims, what failed."""
     if conclusion.outcomes:
         show(conclusion.outcomes, varying_settings(conclusion.jobs), console)
+    counts = Counter(conclusion.states.values())
+    if set(counts) != {"finished"}:
+        console.print(f"\n{', '.join(f'{count} {state}' for state, count in counts.items())}")
     if conclusion.findings:
         show_claims(conclusion.findings, console)
     if conclusion.failures:

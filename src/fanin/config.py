@@ -271,7 +271,8 @@ def check_alone(config: DictConfig) -> None:
         raise SettingError(f"from_run={config.from_run}: is repeated as a sweep; add -m")
     for name, value in config.sweep.items():
         if value:
-            raise SettingError(f"sweep.{name}={value}: belongs to a sweep; add -m")
+            shown = "true" if value is True else value
+            raise SettingError(f"sweep.{name}={shown}: belongs to a sweep; add -m")
 
 
 def _check_names(config: DictConfig) -> None:

@@ -26,7 +26,9 @@ _CURVES = 30
 _RUN_BYTES = 500_000  # Hydra's files, a configuration, a database's first pages
 _SAMPLE_WORK = {"loops": 500, "rows": 500, "broadcast": 2**20, "einsum": 2**20, "builtin": 2**24}
 _SAMPLE_ENTRIES = 2**17
-_SAMPLE_SECONDS = 0.005
+_SAMPLE_SECONDS = 0.05
+JOB_SECONDS = 0.2
+"""What Hydra and a local store take for each job of a sweep."""
 _STATISTICS = 10  # stds that take as long as all statistics of a layer do
 
 
@@ -203,7 +205,7 @@ def _measured(work: Callable[[], object], device: str) -> float:
     """Seconds, the best of several: whatever else the machine does only adds to them."""
     synchronize = getattr(torch, device.partition(":")[0]).synchronize
     times: list[float] = []
-    while len(times) < 3 or (len(times) < 20 and sum(times) < _SAMPLE_SECONDS):
+    while len(times) < 5 or (len(times) < 30 and sum(times) < _SAMPLE_SECONDS):
         start = time.perf_counter()
         work()
         synchronize()

@@ -46,7 +46,10 @@ class Job:
             return "left out"
         if self.done:
             return "done already"
-        return f"to run again, {self.before.lower()} before" if self.before else "to run"
+        if self.before == "RUNNING":
+            return "running, or cut off"
+        why = "done by other code" if self.before == FINISHED else f"{self.before} before".lower()
+        return f"to run again ({why})" if self.before else "to run"
 
     @property
     def is_to_run(self) -> bool:

@@ -280,7 +280,7 @@ def estimate(config: DictConfig, parts: Parts) -> tuple[float, int]:
         size, passes=passes, matmul=config.matmul, dtype=parts.dtype, device=device
     )
     how = {"engine": config.engine, "matmul": config.matmul}
-    return seconds, cost.memory(size, itemsize=parts.dtype.itemsize, **how)
+    return cost.JOB_SECONDS + seconds, cost.memory(size, itemsize=parts.dtype.itemsize, **how)
 
 
 def _check_steps(config: DictConfig, size: cost.Size, device: torch.device) -> None:

@@ -36,6 +36,7 @@ from fanin.signal.profile import CURVES, NUMBERS
 from fanin.tracking.journal import ENDED_FROM_OUTSIDE, GoesOnError
 from fanin.tracking.record import Record
 from fanin.tracking.store import (
+    ERROR,
     PARENT,
     RECORD_ID,
     Store,
@@ -134,13 +135,17 @@ class TrackedSweep:
         if text is None:
             raise SettingError(f"{shown}: a file cannot say ~; set the values instead")
         path = PROJECT / "experiments" / f"{name}.yaml"
-        text = HEADER.format(name=name, line=self._name, jobs=len(self.jobs)) + text
+        text = HEADER.format(name=name, line=self._name, jobs=len(self._wanted)) + text
         if path.exists() and path.read_text() != text:
             raise SettingError(f"{shown}: {path} is there already; use another name")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         self.console.print(f"wrote {path}; repeat this sweep with\n")
         self.console.print(f"    python run.py experiment={name}\n")
+
+    @property
+    def _wanted(self) -> list[Job]:
+        return [job for job in self.jobs if not job.is_left_out]
 
     def _file(self) -> str | None:
         """The experiment file that is this sweep; None where no file can say it."""
@@ -174,12 +179,14 @@ class TrackedSweep:
         show_plan(rows, varying_settings(self.jobs), self.console)
         todo = in_order(self.jobs)
         counts = Counter(job.plan for job in self.jobs)
-        seconds = duration(sum(job.seconds for job in todo))
-        memory = max((job.memory for job in todo), default=0) / 2**20
         self.console.print(f"\n{', '.join(f'{n} {state}' for state, n in counts.items())}")
-        self.console.print(
-            f"about {seconds} one after the other, and at most {memory:,.0f} MiB at a time"
-        )
+        if todo:
+            seconds = duration(sum(job.seconds for job in todo))
+            memory = max(job.memory for job in todo) / 2**20
+            self.console.print(
+                f"about {seconds} one after the other, as busy as this machine is now, "
+                f"and at most {memory:,.0f} MiB at a time"
+            )
 
     def run(self, launch: Launch) -> None:
         """Run what is to be run, and conclude. Ends the process with status 1 if a job failed."""
@@ -220,6 +227,9 @@ class TrackedSweep:
         except GoesOnError as error:
             place = before.tags[record.OUTPUT_DIR] if before else error
             raise SettingError(f"sweep.resume=true: it is still running, in {place}") from error
+        finally:
+            if self.conclusion:
+                announce(parent.name, self.config, self.choices, self.console)
 
     def _run_jobs(self, launch: Launch, store: Store, parent: Record, parent_id: str) -> None:
         todo = in_order(self.jobs)
@@ -233,9 +243,9 @@ class TrackedSweep:
             self._close(parent_id)
             self.conclusion = self._conclude(parent_id, errors, store)
             keep(self.conclusion, parent)
-            announce(parent.name, self.config, self.choices, self.console)
         if self.conclusion.failures:
             parent.status = "FAILED"
+            parent.tags[ERROR] = f"{len(self.conclusion.failures)} of its jobs failed"
 
     def _before(self, store: Store) -> Tracked | None:
         """The latest sweep of this line, if there is one; its runs are matched with the jobs."""

@@ -156,8 +156,8 @@ def show_plan(rows: Sequence[PlannedJob], settings: Sequence[str], console: Cons
         table.add_row(
             str(row.job),
             *(row.params[setting] for setting in settings),
-            duration(row.seconds),
-            f"{row.memory / 2**20:,.0f} MiB",
+            duration(row.seconds) if row.seconds else "-",
+            f"{row.memory / 2**20:,.0f} MiB" if row.memory else "-",
             row.state,
         )
     console.print(table)
@@ -182,9 +182,9 @@ def say_where(name: str, experiment: str, uri: str, console: Console) -> None:
 def say_waiting(count: int, uri: str, console: Console) -> None:
     """That runs are kept which the store does not have yet, and how they get there."""
     console.print(
-        f"{count} {'run waits' if count == 1 else 'runs wait'} in outputs/ for {uri}, which did "
-        "not take all that it should.\nThe next sweep delivers them, or, and says why not,\n\n"
-        "    python -m fanin sync\n"
+        f"{count} {'run waits' if count == 1 else 'runs wait'} in outputs/ for {uri}: delivered "
+        "when the next sweep begins, or by\n\n    python -m fanin sync\n\n"
+        "which also says what is in the way.\n"
     )
 
 

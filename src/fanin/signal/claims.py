@@ -120,8 +120,15 @@ class Claim:
 
 
 def agree(params: Params, wanted: Mapping[str, Any]) -> bool:
-    """Whether a job has all of these settings."""
-    return all(name in params and _equal(params[name], value) for name, value in wanted.items())
+    """Whether a job has all of these settings; where a list is wanted, one of it."""
+    return all(
+        name in params and any(_equal(params[name], one) for one in _several(value))
+        for name, value in wanted.items()
+    )
+
+
+def _several(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _equal(param: str, wanted: object) -> bool:
