@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 from workplace import Workplace
 
-JOBS = 10
+JOBS = 12
 LINE = ["-m", "--config-dir=options", f"seed=range(0,{JOBS})", "depth=3", "hidden_size=10"]
 SLOW = ["activation=trouble", "activation.how=sleep", "timing.warmup=0", "timing.repeats=4"]
 LAUNCHERS = {"basic": [], "joblib": ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]}
@@ -84,7 +84,6 @@ def test_killed_three_times_and_resumed(tmp_path, launcher, undisturbed):
     [
         ("basic", signal.SIGINT),
         ("basic", signal.SIGHUP),
-        ("joblib", signal.SIGINT),
         ("joblib", signal.SIGTERM),
     ],
 )
