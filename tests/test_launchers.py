@@ -74,10 +74,11 @@ for file in FOLDER/job.*; do kill -TERM -- -$(cat $file); done
 """Just enough of Slurm, for one array whose tasks run here."""
 
 
-def needs(launcher: str):
+def needs(launcher: str, *others):
     plugin = {"joblib": "joblib", "ray": "ray"}.get(launcher, "submitit")
     missing = importlib.util.find_spec(f"hydra_plugins.hydra_{plugin}_launcher") is None
-    return pytest.param(launcher, marks=pytest.mark.skipif(missing, reason="is not installed"))
+    skip = pytest.mark.skipif(missing, reason="is not installed")
+    return pytest.param(launcher, *others, marks=skip)
 
 
 @pytest.fixture
@@ -132,17 +133,6 @@ def test_a_worker_that_dies_costs_its_own_job(workplace, launcher):
         assert asked == threads == 1
 
 
-@pytest.mark.parametrize("launcher", [needs("joblib")])
-def test_every_end_of_a_job_is_told(workplace, launcher):
-    done = workplace.run(*sweep(launcher, "kill", "exit", "leave", "raise"), status=1)
-    assert finished_modes(workplace) == []
-    rows = [line for line in done.stderr.splitlines() if "activation.mode=" in line]
-    for row, end in zip(
-        rows, ("exit (SIGKILL)", "(exit status 3)", "exit(4) was called", "not today"), strict=True
-    ):
-        assert end in row
-
-
 @pytest.mark.parametrize("launcher", [needs("joblib"), needs("submitit_local")])
 def test_a_worker_alone_has_every_core_and_is_not_the_driver(workplace, launcher):
     number = "n_jobs" if launcher == "joblib" else "array_parallelism"
@@ -158,9 +148,13 @@ def test_a_worker_alone_has_every_core_and_is_not_the_driver(workplace, launcher
     assert threads > 1 or cores() == 1  # fewer than were asked for where cores are hyperthreads
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
-    "launcher", [needs("joblib"), needs("submitit_local"), needs("submitit_slurm")]
+    ("launcher", "how"),
+    [
+        needs("joblib", signal.SIGINT),
+        needs("submitit_local", signal.SIGINT),
+        needs("submitit_slurm", signal.SIGTERM),
+    ],
 )
 def test_an_interrupted_sweep_leaves_no_worker(workplace, launcher, how):
     driver = subprocess.Popen(
