@@ -122,7 +122,7 @@ WRONG = {
     "hydra.run.dir=letters.csv/x": "letters.csv/x: Not a directory; name a folder with hydra.run.",
     "-m hydra.sweep.dir=letters.csv/x": "letters.csv is no folder that can be written to",
     "tracking.uri=sqlite:///": "tracking.uri=sqlite:///: write sqlite:///FILE",
-    "tracking.uri=sqlite:///.": "tracking.uri=sqlite:///.: is a folder; name a file in it",
+    "tracking.uri=sqlite:///.": "is a folder; name a file in it",
     "tracking.uri=sqlite:///letters.csv": "is no SQLite database; name another file",
     "tracking.uri=sqlite:///letters.csv/x.db": "letters.csv is no folder that can be written to",
     "tracking.uri=sqlite:///old.db": "of another version of MLflow (before, not ",
