@@ -80,17 +80,7 @@ class Workplace:
 
     def run(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
         """Run run.py from this folder; it must end with this status."""
-        done = subprocess.run(
-            self.command(*arguments),
-            cwd=self.folder,
-            env=self.environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-        assert done.returncode == status, done.stdout + done.stderr
-        return done
+        return self._run(self.command(*arguments), status)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """The same, in the background and in a process group of its own."""
@@ -108,8 +98,11 @@ class Workplace:
 
     def fanin(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
         """Run python -m fanin; it must end with this status."""
+        return self._run([sys.executable, "-m", "fanin", *arguments], status)
+
+    def _run(self, command: list[str], status: int) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [sys.executable, "-m", "fanin", *arguments],
+            command,
             cwd=self.folder,
             env=self.environment(),
             capture_output=True,
