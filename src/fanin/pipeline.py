@@ -6,6 +6,8 @@ that a user's settings can make fail, so that a wrong one is answered before a r
 
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,11 +89,8 @@ def _run_alone(config: DictConfig) -> None:
         store = open_store(config, choices)
         settle(config)
         record = begin(config, choices, hydra.overrides.task, hydra.runtime.output_dir)
-        try:
-            with JOURNAL.run(record, lambda _: store, must_open=True):
-                outcome = _measure(config, parts, record)
-        except StoreError as error:
-            raise SettingError(f"tracking.uri={record.uri}: {error}") from error
+        with naming_the_store(config), JOURNAL.run(record, lambda _: store, must_open=True):
+            outcome = _measure(config, parts, record)
     console = screen()
     show([outcome], ["init", "activation", "depth", "hidden_size"], console)
     announce(record.name, config, choices, console)
@@ -142,19 +141,26 @@ def open_store(config: DictConfig, choices: Choices) -> Store:
     """The store and MLflow experiment that a configuration names. Raises SettingError."""
     tracking = config.tracking
     _check_database(tracking.uri, cost.disk(config.depth))
-    try:
+    with naming_the_store(config):
         return connect(tracking.uri, experiment_of(config, choices), ARTIFACTS, tracking.timeout)
-    except StoreError as error:
-        raise SettingError(f"tracking.uri={without_password(tracking.uri)}: {error}") from error
 
 
 def look_at_store(config: DictConfig, choices: Choices) -> Store | None:
     """The same, where it is there already; nothing is made. Raises SettingError."""
     tracking = config.tracking
-    try:
+    with naming_the_store(config):
         return look(tracking.uri, experiment_of(config, choices), tracking.timeout)
+
+
+@contextmanager
+def naming_the_store(config: DictConfig) -> Iterator[None]:
+    """What the store refuses is said with its address in front."""
+    try:
+        yield
     except StoreError as error:
-        raise SettingError(f"tracking.uri={without_password(tracking.uri)}: {error}") from error
+        raise SettingError(
+            f"tracking.uri={without_password(config.tracking.uri)}: {error}"
+        ) from error
 
 
 def _check_database(uri: str, needed: int) -> None:

@@ -93,17 +93,17 @@ def config_hash(config: DictConfig) -> str:
 
 def code_version(config: DictConfig) -> str:
     """Equal where a run's numbers come from the same code: fanin's, and classes of one's own."""
-    files = [*_sources(), *foreign_sources(config)]
-    return _digest(b"".join(file.read_bytes() for file in files))
+    return _digest(b"".join([_own_code(), *(f.read_bytes() for f in foreign_sources(config))]))
 
 
 @cache
-def _sources() -> tuple[Path, ...]:
+def _own_code() -> bytes:
     """What lies below the pipeline; a change to a table or to the tracking changes no number."""
     package = Path(__file__).parent
     rooms = (package / room for room in ("nn", "signal"))
     single = (package / name for name in ("data.py", "device.py", "pipeline.py"))
-    return (*(path for room in rooms for path in sorted(room.glob("*.py"))), *single)
+    files = (*(path for room in rooms for path in sorted(room.glob("*.py"))), *single)
+    return b"".join(file.read_bytes() for file in files)
 
 
 def fill(record: Record, config: DictConfig, outcome: Outcome) -> None:

@@ -27,7 +27,16 @@ from fanin.config import (
     located,
 )
 from fanin.jobs import FINISHED, Job, in_order, leave_out, match
-from fanin.pipeline import JOURNAL, announce, estimate, look_at_store, open_store, prepare, settle
+from fanin.pipeline import (
+    JOURNAL,
+    announce,
+    estimate,
+    look_at_store,
+    naming_the_store,
+    open_store,
+    prepare,
+    settle,
+)
 from fanin.report.progress import progress, status
 from fanin.report.summary import PlannedJob, duration, screen, show_plan
 from fanin.saved import Setting, experiment_file, overrides_of_run, overrides_of_sweep
@@ -193,22 +202,24 @@ class TrackedSweep:
         needed = sum(cost.disk(int(job.params["depth"])) for job in in_order(self.jobs))
         check_disk(f"hydra.sweep.dir={self.folder}", self.folder, needed)
         try:
-            with status("opening the store ..."):
-                self.folder.mkdir(parents=True, exist_ok=True)
-                store = open_store(self.config, self.choices)
-                settle(self.config)
-                before = self._resumed(store) if self.config.sweep.resume else None
-            if before and before.status == FINISHED and not in_order(self.jobs):
-                self.conclusion = self._conclude(before.id, {}, store)
-                announce(before.name, self.config, self.choices, self.console)
-            else:
-                self._run_parent(launch, store, before)
-        except StoreError as error:
-            raise SettingError(f"tracking.uri={self.address}: {error}") from error
+            with naming_the_store(self.config):
+                self._open_and_run(launch)
         except KeyboardInterrupt:
             done = f"after {self.conclusion.progress}" if self.conclusion else "before any job ran"
             raise KeyboardInterrupt(f"{done}; {RESUME}") from None
         self._end()
+
+    def _open_and_run(self, launch: Launch) -> None:
+        with status("opening the store ..."):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            store = open_store(self.config, self.choices)
+            settle(self.config)
+            before = self._resumed(store) if self.config.sweep.resume else None
+        if before and before.status == FINISHED and not in_order(self.jobs):
+            self.conclusion = self._conclude(before.id, {}, store)
+            announce(before.name, self.config, self.choices, self.console)
+        else:
+            self._run_parent(launch, store, before)
 
     def _run_parent(self, launch: Launch, store: Store, before: Tracked | None) -> None:
         """Open the parent, or take over the one before, and run the jobs in it."""
