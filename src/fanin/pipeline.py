@@ -218,9 +218,10 @@ def prepare(config: DictConfig, choices: Choices) -> Parts:
     except ValueError as error:
         wrong = f"loss={choices['loss']}: {error}, which data={choices['data']} has not"
         raise SettingError(wrong) from error
+    activation = build(config, "activation", Activation)
     parts = Parts(
-        init=build(config, "init", Init),
-        activation=build(config, "activation", Activation),
+        init=_given(build(config, "init", Init), activation, choices),
+        activation=activation,
         loss=loss,
         inputs=batch.inputs.to(device, dtype),
         targets=loss.prepare(batch.targets, dtype).to(device),
@@ -231,6 +232,14 @@ def prepare(config: DictConfig, choices: Choices) -> Parts:
     _check_memory(config, device, dtype, parts.inputs.shape[1], outputs)
     _check_steps(config, size_of(config, parts.inputs.shape[1], outputs), device)
     return parts
+
+
+def _given(init: Init, activation: Activation, choices: Choices) -> Init:
+    try:
+        return init.given(activation)
+    except ValueError as error:
+        wrong = f"init={choices['init']} activation={choices['activation']}: {error}"
+        raise SettingError(wrong) from error
 
 
 def _load(data: Data, batch_size: int) -> Batch:

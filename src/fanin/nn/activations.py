@@ -11,12 +11,17 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 
 class Activation(ABC):
+    """`kinks`: where phi or a derivative of it jumps, so that integrals can be split there."""
+
+    kinks: ClassVar[tuple[float, ...]] = ()
+
     @abstractmethod
     def forward(self, z: Tensor) -> Tensor:
         """phi(z)."""
@@ -30,6 +35,12 @@ class Activation(ABC):
         """The largest |phi'|, read off a grid on [-10, 10], to about four digits."""
         z = torch.linspace(-10, 10, 20_001, dtype=torch.float64)
         return self.derivative(z, self.forward(z)).abs().max().item()
+
+    @cached_property
+    def bounded(self) -> bool:
+        """Whether phi is flat on both sides, so that large pre-activations saturate it."""
+        far = torch.tensor([-1e9, 1e9], dtype=torch.float64)
+        return bool((self.derivative(far, self.forward(far)).abs() < 1e-6 * self.steepest).all())
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,8 @@ class Identity(Activation):
 class ReLU(Activation):
     """max(z, 0). Nair and Hinton 2010."""
 
+    kinks = (0.0,)
+
     def forward(self, z: Tensor) -> Tensor:
         return z.relu()
 
@@ -58,6 +71,7 @@ class ReLU(Activation):
 class LeakyReLU(Activation):
     """z where positive, slope * z elsewhere. Maas et al. 2013."""
 
+    kinks = (0.0,)
     slope: float = 0.01
 
     def forward(self, z: Tensor) -> Tensor:
@@ -104,6 +118,7 @@ class Softplus(Activation):
 class ELU(Activation):
     """z where positive, alpha * (exp(z) - 1) elsewhere. Clevert et al. 2016, eq. 15."""
 
+    kinks = (0.0,)
     alpha: float = 1.0
 
     def forward(self, z: Tensor) -> Tensor:
@@ -120,6 +135,7 @@ class SELU(Activation):
     Klambauer et al. 2017, eqs. 2 and 14.
     """
 
+    kinks = (0.0,)
     alpha: float = 1.6732632423543772
     scale: float = 1.0507009873554805
 
@@ -192,6 +208,8 @@ class Mish(Activation):
 class Softsign(Activation):
     """z / (1 + |z|). Bergstra et al. 2009; compared with tanh in Glorot and Bengio 2010."""
 
+    kinks = (0.0,)
+
     def forward(self, z: Tensor) -> Tensor:
         return z / (1 + z.abs())
 
@@ -202,6 +220,8 @@ class Softsign(Activation):
 @dataclass(frozen=True)
 class HardTanh(Activation):
     """z, clipped to [-1, 1]. Collobert 2004."""
+
+    kinks = (-1.0, 1.0)
 
     def forward(self, z: Tensor) -> Tensor:
         return z.clamp(-1, 1)

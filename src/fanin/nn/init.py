@@ -1,18 +1,27 @@
 """Init schemes: how weights and biases are drawn, and the variance that gives.
 
 A scheme draws stacks of layers, weights (layers, fan_in, fan_out) and biases
-(layers, 1, fan_out), from a generator on the CPU in float32. `variance(fan_in, fan_out)`
-is the variance of one weight, all that mean-field theory needs to know of a scheme.
+(layers, 1, fan_out), from a generator on the CPU in float32. `variance(fan_in, fan_out)` and
+`bias_variance` are the variances of one weight and one bias, all that mean-field theory needs
+to know of most schemes.
+
+A scheme may also look at what it is to work with: at the activation before anything is drawn
+(`given`), and at the data afterwards (`fit`).
 
 A new scheme of a known class is a YAML file in conf/init; of a new class, also a subclass.
 """
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
+
+from fanin.nn.activations import Activation
+
+Layers = Sequence[tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +46,33 @@ class Init(ABC):
         if self.bias_std == 0:
             return torch.zeros(layers, 1, fan_out)
         return self.bias_std * torch.randn(layers, 1, fan_out, generator=generator)
+
+    def bias_variance(self, fan_in: int, fan_out: int) -> float:
+        """The variance of one bias of a layer with these fans."""
+        return self.bias_std**2
+
+    def variance_for(self, second_moment: float, fan_in: int, fan_out: int) -> float:
+        """The variance of one weight of a layer whose inputs have this second moment."""
+        return self.variance(fan_in, fan_out)
+
+    def length_noise(self, fan_in: int, fan_out: int) -> float:
+        """How much a layer's |x @ w| varies from draw to draw: as a share of independent weights'.
+
+        1 for independent weights, 0 where every length is kept.
+        """
+        return 1.0
+
+    def given(self, activation: Activation) -> "Init":
+        """The scheme for networks with this activation. ValueError where there is none."""
+        return self
+
+    def fit(self, layers: Layers, activation: Activation, inputs: Tensor) -> int | None:
+        """Fit drawn parameters to the data, in place; the number of changes made, if it does so.
+
+        layers: (w, b) of each layer in order, (replicas, fan_in, fan_out) and
+        (replicas, 1, fan_out), the linear output layer at the end. inputs: (batch, features).
+        """
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +128,9 @@ class VarianceScaling(Init):
         std = math.sqrt(self.variance(fan_in, fan_out))
         return std * _UNIT_VARIANCE[self.distribution]((layers, 1, fan_out), generator)
 
+    def bias_variance(self, fan_in: int, fan_out: int) -> float:
+        return self.variance(fan_in, fan_out) if self.bias_std is None else self.bias_std**2
+
 
 @dataclass(frozen=True, kw_only=True)
 class Orthogonal(Init):
@@ -109,6 +148,9 @@ class Orthogonal(Init):
 
     def variance(self, fan_in: int, fan_out: int) -> float:
         return self.scale / max(fan_in, fan_out)
+
+    def length_noise(self, fan_in: int, fan_out: int) -> float:
+        return max(0.0, 1 - fan_out / fan_in)
 
     def weights(self, layers: int, fan_in: int, fan_out: int, generator: Generator) -> Tensor:
         tall = torch.randn(layers, max(fan_in, fan_out), min(fan_in, fan_out), generator=generator)
