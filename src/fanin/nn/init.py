@@ -15,6 +15,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor
@@ -26,7 +27,12 @@ Layers = Sequence[tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True, kw_only=True)
 class Init(ABC):
-    """`bias_std`: the std of the biases, drawn from a normal distribution; 0 for none."""
+    """`bias_std`: the std of the biases, drawn from a normal distribution; 0 for none.
+
+    fits: whether `fit` brings pre-activations to the variance that `variance_for` aims at.
+    """
+
+    fits: ClassVar[bool] = False
 
     bias_std: float = 0.0
 

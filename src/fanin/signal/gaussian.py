@@ -1,0 +1,217 @@
+"""Integrals over Gaussian pre-activations, of one input and of a pair of inputs.
+
+x ~ N(0, q), and for a pair also y ~ N(0, q) with correlation c. By Gauss-Legendre on panels
+that end at the kinks of the activation and widen geometrically, outward from the smaller of its
+own scale (1) and sqrt(q): so a kink costs no digits, nor does a tanh that is a step (q = 1e12)
+or a straight line (q = 1e-12). Gauss-Hermite nodes, the usual choice, are accurate only where
+phi is smooth on the scale of sqrt(q).
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from fanin.nn.activations import Activation
+
+Array = np.ndarray
+Rule = tuple[Array, Array]
+"""Nodes and weights on [-1, 1]."""
+
+_RULE = np.polynomial.legendre.leggauss(16)
+_RULE_OF_PAIRS = np.polynomial.legendre.leggauss(10)
+_REACH = 9.0  # standard deviations: beyond lies less than 1e-18
+_LEAST = 1e-16  # of |c| and of 1 - |c|, whose roots are the scales of a pair
+
+
+class Response(NamedTuple):
+    """A mean over units, E[f(x)], and how it answers to q.
+
+    elasticity: d log E / d log q. curvature: d^2 log E / d (log q)^2.
+    """
+
+    value: float
+    elasticity: float
+    curvature: float
+
+    @property
+    def bend(self) -> float:
+        """(q^2 / E) d^2 E / dq^2: what the variance of a q that varies does to the mean."""
+        return self.curvature + self.elasticity**2 - self.elasticity
+
+
+class Moments(NamedTuple):
+    """Of phi(x) and phi'(x), x ~ N(0, q)."""
+
+    mean: float
+    mean_slope: float
+    """d mean / d log q."""
+    mean_bend: float
+    """q^2 d^2 mean / dq^2."""
+    variance: Response
+    """E[(phi - mean)^2]."""
+    second: Response
+    """E[phi^2]."""
+    slope: Response
+    """E[phi'^2]."""
+    variance_noise: float
+    """Var[(phi - mean)^2] / variance^2: n times the relative variance of a mean over n units."""
+    second_noise: float
+    """Var[phi^2] / second^2."""
+    slope_fourth: float
+    """E[phi'^4] / slope^2."""
+
+
+class PairMoments(NamedTuple):
+    """Of phi(x), phi(y) and their derivatives, x and y ~ N(0, q) with correlation c."""
+
+    covariance: float
+    """Cov[phi(x), phi(y)]."""
+    slope: float
+    """E[phi'(x) phi'(y)]; times q, the derivative of the covariance by c."""
+    variance_noise: float
+    """Cov[(phi(x) - mean)^2, (phi(y) - mean)^2] / variance^2."""
+    second_noise: float
+    """Cov[phi(x)^2, phi(y)^2] / second^2."""
+    slope_square: float
+    """E[phi'(x)^2 phi'(y)^2] / E[phi'^2]^2."""
+
+
+def is_homogeneous(activation: Activation) -> bool:
+    """Whether phi(k x) = k phi(x) for k > 0, so that no scale of x matters."""
+    x = torch.tensor([-1e3, -1.0, -1e-3, 1e-3, 1.0, 1e3], dtype=torch.float64)
+    return torch.equal(activation.forward(2 * x), 2 * activation.forward(x))
+
+
+def moments(activation: Activation, q: float) -> Moments:
+    """Moments of phi and phi' under N(0, q), q > 0."""
+    if q != 1 and is_homogeneous(activation):
+        unit = moments(activation, 1.0)
+        return unit._replace(
+            mean=unit.mean * math.sqrt(q),
+            mean_slope=unit.mean_slope * math.sqrt(q),
+            mean_bend=unit.mean_bend * math.sqrt(q),
+            variance=unit.variance._replace(value=unit.variance.value * q),
+            second=unit.second._replace(value=unit.second.value * q),
+        )
+    x, weights = _gaussian_nodes(math.sqrt(q), activation.kinks, _RULE)
+    phi, slope = _values(activation, x)
+    u_squared = x**2 / q
+    first, second = u_squared - 1, u_squared**2 - 4 * u_squared + 1  # times density: d / d log s
+
+    def response(f: Array, moving: float = 0.0) -> Response:
+        value = float(weights @ f)
+        elasticity = float(weights @ (f * first)) / 2 / value
+        curvature = (float(weights @ (f * second)) / 4 - moving) / value - elasticity**2
+        return Response(value, elasticity, curvature)
+
+    mean = float(weights @ phi)
+    centred = phi - mean
+    by_log_q = float(weights @ (centred * first)) / 2  # of the mean
+    squares, slopes = centred**2, slope**2
+    # d^2/d(log q)^2 of a variance also has the mean that moves: -2 (d mean / d log q)^2.
+    variance = response(squares, moving=2 * by_log_q**2)
+    square = response(phi**2)
+    slope_moment = response(slopes)
+    return Moments(
+        mean=mean,
+        mean_slope=by_log_q,
+        mean_bend=float(weights @ (centred * second)) / 4 - by_log_q,
+        variance=variance,
+        second=square,
+        slope=slope_moment,
+        variance_noise=float(weights @ squares**2) / variance.value**2 - 1,
+        second_noise=float(weights @ (phi**2 - square.value) ** 2) / square.value**2,
+        slope_fourth=float(weights @ slopes**2) / slope_moment.value**2,
+    )
+
+
+def pair_moments(activation: Activation, q: float, c: float, mean: float) -> PairMoments:
+    """Moments of a pair of pre-activations with correlation c; `mean` is E[phi] under N(0, q).
+
+    The pair is what both share, g ~ N(0, |c| q), and a rest of its own for each, of variance
+    (1 - |c|) q: phi is averaged over the rest, and the averages are multiplied and averaged
+    over g.
+    """
+    if q != 1 and is_homogeneous(activation):
+        unit = pair_moments(activation, 1.0, c, mean / math.sqrt(q))
+        return unit._replace(covariance=unit.covariance * q)
+    shared = math.sqrt(q * max(abs(c), _LEAST))
+    rest = math.sqrt(q * max(1 - abs(c), _LEAST))
+    centres = sorted({0.0, *activation.kinks, *(-k for k in activation.kinks)})
+    near = [k + side * d * rest for k in centres for side in (-1, 1) for d in (2, 8)]
+    g, weights = _gaussian_nodes(shared, [*centres, *near], _RULE_OF_PAIRS)
+    x, inner = _rest_nodes(g, rest, activation.kinks)
+    phi, slope = _values(activation, x)
+    centred = phi - mean
+    first, square, slope_1, slope_2 = (
+        (inner * f).sum(-1) for f in (centred, centred**2, slope, slope**2)
+    )
+
+    def average(f: Array) -> float:
+        return float(weights @ (f * (f if c >= 0 else f[::-1])))
+
+    variance = float(weights @ square)
+    return PairMoments(
+        covariance=average(first),
+        slope=average(slope_1),
+        variance_noise=average(square) / variance**2 - 1,
+        second_noise=(average(square + 2 * mean * first) - variance**2) / (variance + mean**2) ** 2,
+        slope_square=average(slope_2) / float(weights @ slope_2) ** 2,
+    )
+
+
+def _gaussian_nodes(sigma: float, ends: Sequence[float], rule: Rule) -> tuple[Array, Array]:
+    """Nodes x and weights of an average over N(0, sigma^2), with panels that end at `ends`."""
+    reach = _REACH * sigma
+    widening = _widening(min(1.0, sigma), reach)
+    inside = [end for end in ends if abs(end) < reach]
+    x, lengths = _panels(np.unique([*-widening, 0.0, *widening, *inside]), rule)
+    return x, lengths * _density(x / sigma) / sigma
+
+
+def _rest_nodes(g: Array, sigma: float, kinks: Sequence[float]) -> tuple[Array, Array]:
+    """For each g the nodes and weights of an average over N(g, sigma^2), (len(g), nodes)."""
+    around_g = sigma * np.array([-_REACH, -3, 0, 3, _REACH])
+    fixed = list(kinks)
+    if sigma > 1:
+        widening = _widening(1.0, _REACH * sigma)
+        fixed += [*-widening, 0.0, *widening]
+    ends = np.concatenate(
+        [g[:, None] + around_g, np.broadcast_to(fixed, (len(g), len(fixed)))], axis=-1
+    )
+    ends = ends.clip(ends[:, :1], g[:, None] + _REACH * sigma)
+    ends.sort(axis=-1)
+    x, lengths = _panels(ends, _RULE_OF_PAIRS)
+    return x, lengths * _density((x - g[:, None]) / sigma) / sigma
+
+
+def _widening(first: float, last: float) -> Array:
+    """first, 2 first, 4 first, 8 first, 32 first, 128 first, ... and last."""
+    ends = [first]
+    while ends[-1] < last:
+        ends.append(ends[-1] * (2 if len(ends) < 4 else 4))
+    return np.array([*ends[:-1], last])
+
+
+def _panels(ends: Array, rule: Rule) -> tuple[Array, Array]:
+    """Gauss-Legendre nodes and weights of the panels between neighbours of `ends`, (..., ends)."""
+    middle, half = (ends[..., 1:] + ends[..., :-1]) / 2, (ends[..., 1:] - ends[..., :-1]) / 2
+    nodes = middle[..., None] + half[..., None] * rule[0]
+    weights = half[..., None] * rule[1]
+    shape = (*ends.shape[:-1], -1)
+    return nodes.reshape(shape), weights.reshape(shape)
+
+
+def _density(u: Array) -> Array:
+    density: Array = np.exp(-u * u / 2) / math.sqrt(2 * math.pi)
+    return density
+
+
+def _values(activation: Activation, x: Array) -> tuple[Array, Array]:
+    """phi and phi' in float64."""
+    z = torch.from_numpy(np.ascontiguousarray(x))
+    a = activation.forward(z)
+    return a.numpy(), activation.derivative(z, a).numpy()

@@ -1,0 +1,420 @@
+"""Mean-field theory of a network, and the spread that finite width brings.
+
+**Infinite width** (Poole et al. 2016, eqs. 3 and 5; Schoenholz et al. 2017, eqs. 3 to 7).
+Pre-activations are Gaussian over the units, so a layer is described by q, their second moment,
+and c, the correlation between two inputs:
+
+    q = sigma_w^2 E[phi(x)^2] + sigma_b^2    x ~ N(0, q of the layer before)
+    c q = sigma_w^2 E[phi(x) phi(y)] + sigma_b^2
+    |delta|^2 grows by chi = sigma_w^2 E[phi'(x)^2] a layer on its way back
+
+with sigma_w^2 = fan_in Var(w). The first layer has the second moment and the mean cosine of the
+actual inputs in place of the expectations. Theory takes all inputs to be of one length.
+
+**Finite width n.** An average over n units is off by a relative variance of kappa / n, and what
+it is off by travels on through q. Each squared quantity is followed as log-normal: a variance
+over seeds, and a shift of the median against infinite width, to first order in 1 / n. What
+counts for a batch is the average of kappa over all pairs of inputs, so the cosines are
+followed too: their mean, and their variance from pair to pair. For a single input and no
+activation or ReLU a step is exact: the log of a chi-squared variable of n degrees of freedom,
+or of as many as units are on, which is binomial (Hanin and Nica 2018). The rest is an
+approximation: 1 / n small, cosines that waver as those of Gaussian vectors, and no correlation
+between what a layer adds on the way forward and on the way back.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import digamma, gammaln, polygamma
+from torch import Tensor
+
+from fanin.nn.activations import Activation, Identity, ReLU
+from fanin.nn.init import Init
+from fanin.signal import statistics
+from fanin.signal.gaussian import Moments, PairMoments, Response, moments, pair_moments
+
+Array = np.ndarray
+
+BANDED = ("preactivation/std", "activation/std", "gradient/preactivation_norm")
+"""The curves for which theory has a band."""
+
+PERCENTILE = 0.99446
+"""The 84th percentile of a normal variable, in standard deviations; the 16th is its negative."""
+
+_ROUNDING = 2e-5  # of float32 passes: the spread of a net that keeps every length
+_SMALLEST, _LARGEST = 1e-150, 1e150  # of a q whose square float64 holds
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What theory needs to know of a batch of inputs, (count, features).
+
+    second_moment: of the entries. cosine, scatter: mean and variance of the cosines of pairs of
+    different inputs; 0 for a single one. share: that of each input's pair with itself in the sum
+    of |x|^2 |y|^2 over all pairs; 1 / count where all inputs are of one length.
+    """
+
+    count: int
+    features: int
+    second_moment: float
+    cosine: float
+    scatter: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What theory says of a network, layer by layer; every array is (depth,).
+
+    curves: name -> value at infinite width, under the names of the measured curves; the gradient
+    as a multiple of the last layer's. shifts, spreads: for the BANDED curves, how far the log
+    of the median over seeds is from the log of that, and the standard deviation over seeds.
+    nan for layers whose q is beyond float64.
+    """
+
+    curves: dict[str, Array]
+    shifts: dict[str, Array]
+    spreads: dict[str, Array]
+
+    def at(self, curve: str, spreads: float = 0.0) -> Array:
+        """The curve of the net that is so many spreads above the median one."""
+        value: Array = self.curves[curve] * np.exp(
+            self.shifts[curve] + spreads * self.spreads[curve]
+        )
+        return value
+
+
+def describe(x: Tensor) -> Inputs:
+    """Inputs (batch, features) as theory sees them."""
+    x = x.detach().cpu().double()
+    count, features = x.shape
+    squares = x.square().sum(-1)
+    total = float(squares.sum())
+    if total == 0:
+        return Inputs(count, features, 0.0, cosine=0.0, scatter=0.0, share=1.0)
+    share = float(squares.square().sum()) / total**2
+    products = x.mT @ x if features < count else x @ x.mT  # of one sum of squares
+    alike = float(products.square().sum()) / total**2
+    cosine = float(statistics.correlation(x[None, None]).nan_to_num())
+    of_pairs = (alike - share) / (1 - share) if count > 1 else 0.0
+    return Inputs(
+        count,
+        features,
+        second_moment=total / x.numel(),
+        cosine=cosine,
+        scatter=max(of_pairs - cosine**2, 0.0),
+        share=share,
+    )
+
+
+def predict(
+    init: Init, activation: Activation, inputs: Inputs, *, depth: int, width: int, outputs: int = 1
+) -> Prediction:
+    """Theory of hidden layers 1 to depth; worked out once for networks that differ in seed only.
+
+    `init` is the scheme as it is for this activation (`Init.given`).
+    """
+    try:
+        hash((init, activation))
+    except TypeError:  # a class of the user's own may have no hash
+        return _predict(init, activation, inputs, depth, width, outputs)
+    return _predict_once(init, activation, inputs, depth, width, outputs)
+
+
+class _Log(NamedTuple):
+    """The log of a square: its variance over seeds, and its median's shift."""
+
+    variance: float = 0.0
+    shift: float = 0.0
+
+    def through(self, response: Response) -> "_Log":
+        """What becomes of it in a quantity that answers to this one."""
+        return _Log(
+            response.elasticity**2 * self.variance,
+            response.elasticity * self.shift + response.curvature / 2 * self.variance,
+        )
+
+    def plus(self, variance: float, shift: float) -> "_Log":
+        return _Log(self.variance + variance, self.shift + shift)
+
+
+class _Over(NamedTuple):
+    """A variance over the batch: what the inputs bring, and what finite width adds."""
+
+    inputs: float
+    width: float = 0.0
+
+    @property
+    def both(self) -> float:
+        return self.inputs + self.width
+
+    def times(self, factor: float) -> "_Over":
+        return _Over(self.inputs * factor, self.width * factor)
+
+    def plus(self, width: float) -> "_Over":
+        return _Over(self.inputs, self.width + width)
+
+
+@dataclass(frozen=True)
+class _Signal:
+    """What a layer is given: the activations of the layer before, or the inputs."""
+
+    second_moment: float
+    cosine: float
+    """Of pairs of inputs, at infinite width."""
+    scatter: _Over
+    """The variance of the cosines."""
+    lengths: _Over
+    """The relative variance of the squared lengths."""
+    share: float
+    log: _Log
+    """Of the second moment."""
+
+    def over_pairs(self, itself: float, others: float) -> float:
+        """The mean over all pairs of inputs."""
+        return self.share * itself + (1 - self.share) * others
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """A layer at infinite width, and what finite width adds."""
+
+    q: float
+    one: Moments
+    pair: PairMoments
+    mean: float
+    variance: float
+    slope: float
+    """Of phi, and of phi' the second moment, over all inputs."""
+    part: float
+    """The share of q that comes from the weights: d log q / d log (second moment given)."""
+    spared: float
+    """The share of the noise in lengths and angles that these weights do not make."""
+    log_q: _Log
+    """As the layer before has made it."""
+    log_z: _Log
+    log_a: _Log
+    """Of the variances."""
+    log_slope: _Log
+    noise: float
+    """The variance that the mean of phi^2 over these units adds."""
+    out: _Signal
+
+
+def _predict(
+    init: Init, activation: Activation, inputs: Inputs, depth: int, width: int, outputs: int
+) -> Prediction:
+    layers = _forward(init, activation, inputs, depth, width)
+    norms, log_norms = _backward(init, activation, layers, width, outputs)
+    curves = {
+        "preactivation/std": [math.sqrt(layer.q) for layer in layers],
+        "activation/mean": [layer.mean for layer in layers],
+        "activation/std": [math.sqrt(layer.variance) for layer in layers],
+        "activation/correlation": [layer.out.cosine for layer in layers],
+        "gradient/preactivation_norm": norms,
+    }
+    if inputs.count == 1:
+        del curves["activation/correlation"]
+    logs = {
+        "preactivation/std": [layer.log_z for layer in layers],
+        "activation/std": [layer.log_a for layer in layers],
+        "gradient/preactivation_norm": log_norms,
+    }
+    return Prediction(
+        curves={name: _padded(curve, depth) for name, curve in curves.items()},
+        shifts={name: _padded([log.shift / 2 for log in s], depth) for name, s in logs.items()},
+        spreads={
+            name: _padded([math.hypot(math.sqrt(log.variance) / 2, _ROUNDING) for log in s], depth)
+            for name, s in logs.items()
+        },
+    )
+
+
+_predict_once = lru_cache(maxsize=64)(_predict)
+
+
+def _padded(values: Sequence[float], depth: int) -> Array:
+    return np.array([*values, *[math.nan] * (depth - len(values))])
+
+
+def _forward(
+    init: Init, activation: Activation, inputs: Inputs, depth: int, width: int
+) -> list[_Layer]:
+    """The layers, as far as float64 holds their q."""
+    signal = _Signal(
+        inputs.second_moment,
+        inputs.cosine,
+        _Over(inputs.scatter),
+        _Over(inputs.share * inputs.count - 1),
+        inputs.share,
+        _Log(),
+    )
+    layers: list[_Layer] = []
+    for number in range(depth):
+        fan_in = width if number else inputs.features
+        weights = fan_in * init.variance_for(signal.second_moment, fan_in, width)
+        weights *= signal.second_moment
+        q = weights + init.bias_variance(fan_in, width)
+        if not _SMALLEST < q < _LARGEST:
+            break
+        part = weights / q
+        spared = part**2 * (1 - init.length_noise(fan_in, width))
+        rows = inputs.count * width
+        layers.append(_layer(activation, signal, q, part, spared, width, rows, init.fits))
+        signal = layers[-1].out
+    return layers
+
+
+def _layer(
+    activation: Activation,
+    given: _Signal,
+    q: float,
+    part: float,
+    spared: float,
+    width: int,
+    entries: int,
+    is_fitted: bool,
+) -> _Layer:
+    cosine = part * given.cosine + 1 - part
+    scatter, lengths = given.scatter.times(part**2), given.lengths.times(part**2)
+    alike = given.over_pairs(1, cosine**2 + scatter.both)
+    one = moments(activation, q)
+    pair = pair_moments(activation, q, cosine, one.mean)
+
+    # Averages over the inputs, whose q are not all the same.
+    mean = one.mean + lengths.inputs / 2 * one.mean_bend
+    second = one.second.value * (1 + lengths.inputs / 2 * one.second.bend)
+    variance = one.variance.value * (1 + lengths.inputs / 2 * one.variance.bend)
+    variance += lengths.inputs * one.mean_slope**2
+
+    log_q = given.log.through(Response(q, part, part * (1 - part)))
+    z_noise = 2 * (1 - spared) * alike / width
+    if is_fitted:
+        log_q, z_noise = _Log(), 0.0
+
+    def answered(of: Response) -> _Log:
+        """What log q, and the lengths that finite width has spread, make of an average."""
+        bent = of.bend * (lengths.width / 2 - spared / width)  # on a sphere, no length varies
+        return log_q.through(of).plus(0.0, bent)
+
+    def noise(of: Response, of_itself: float, of_pair: float) -> float:
+        """Relative variance of an average over the units; orthogonal weights spare a part."""
+        quadratic = 2 * of.elasticity**2
+        others = of_pair + quadratic * scatter.both
+        return (given.over_pairs(of_itself, others) - spared * quadratic * alike) / width
+
+    def in_mean(cosine: float) -> float:
+        """What a std leaves out of a second moment: its mean's share. It has n - 1 below."""
+        return given.over_pairs(1, cosine) / width - 1 / entries
+
+    a_noise = noise(one.variance, one.variance_noise, pair.variance_noise)
+    step = _exact(activation, width)
+    added = noise(one.second, one.second_noise, pair.second_noise)
+    of_one = (one.second_noise - spared * 2 * one.second.elasticity**2) / width
+
+    passed = q * pair.slope / one.second.value  # d (cosine of a) / d (cosine of z)
+    quadratic = 2 * one.mean_slope**2  # the second Hermite coefficient of phi, squared
+    next_cosine = pair.covariance + one.mean**2 + quadratic * scatter.inputs
+    next_cosine /= one.second.value
+    scatter = scatter.times(passed**2)
+    made = _wavering(next_cosine**2 + scatter.both) * (1 - spared * passed**2) / width
+    return _Layer(
+        q=q,
+        one=one,
+        pair=pair,
+        mean=mean,
+        variance=variance,
+        slope=one.slope.value * (1 + lengths.inputs / 2 * one.slope.bend),
+        part=part,
+        spared=spared,
+        log_q=log_q,
+        log_z=log_q.plus(z_noise, -z_noise / 2 - in_mean(cosine)),
+        log_a=answered(one.variance).plus(
+            a_noise, -a_noise / 2 - in_mean(pair.covariance / one.variance.value)
+        ),
+        log_slope=answered(one.slope),
+        noise=added * step.variance,
+        out=_Signal(
+            second_moment=second,
+            cosine=next_cosine,
+            scatter=scatter.plus(made),
+            lengths=lengths.times(one.second.elasticity**2).plus(of_one - added),
+            share=given.share,
+            log=answered(one.second).plus(added * step.variance, added * step.shift),
+        ),
+    )
+
+
+def _wavering(alike: float) -> float:
+    """n times the variance that n units add to a cosine, given its mean square.
+
+    Of Gaussian vectors, weighted by their lengths: with no activation the means of |x|^2 |y|^2
+    and (x y)^2 follow a linear recursion, and their ratio this one.
+    """
+    alike = min(alike, 1.0)
+    return (1 - alike) * (1 + 2 * alike)
+
+
+def _backward(
+    init: Init, activation: Activation, layers: Sequence[_Layer], width: int, outputs: int
+) -> tuple[list[float], list[_Log]]:
+    """The norms of dL/dz over the last layer's, and the logs of their squares.
+
+    A layer's depends on the chi, and so on the q, of all layers from it up to the last but one.
+    """
+    if not layers:
+        return [], []
+    step = _exact(activation, width)
+    log_square = shift = added = pull = 0.0
+    norms, logs = [1.0], [_Log()]
+    # Errors of different inputs are numbers, or vectors in any direction; normal, so that the
+    # fourth moment of their lengths is the larger.
+    share = min(1.0, layers[-1].out.share * (1 + 2 / outputs))
+    alike = _alike_back(layers[-1], 1 / outputs, width)
+    for layer, after in zip(layers[-2::-1], layers[:0:-1], strict=True):
+        second = layer.out.second_moment
+        log_square += math.log(width * init.variance_for(second, width, width) * layer.slope)
+
+        itself = 3 * layer.one.slope_fourth - 1
+        others = (1 + 2 * alike) * layer.pair.slope_square - 1
+        itself, others = itself - 2 * after.spared, others - 2 * after.spared * alike
+        noise = (share * itself + (1 - share) * others) / width
+        alike = _alike_back(layer, alike, width)
+
+        # What the noise of phi^2 here does to the chi above; a fitted w makes up for it at once.
+        push = -1.0 if init.fits else after.part * pull
+        pull = layer.one.slope.elasticity + layer.one.second.elasticity * push
+        added += noise * step.variance + layer.noise * push**2
+        shift += noise * step.shift + layer.log_slope.shift
+        shift -= layer.out.log.shift if init.fits else 0.0
+        norms.append(math.exp(log_square / 2))
+        logs.append(_Log(added + layer.log_q.variance * pull**2, shift))
+    return norms[::-1], logs[::-1]
+
+
+def _alike_back(layer: _Layer, alike: float, width: int) -> float:
+    """Mean squared cosine between the dL/dz of different inputs, below `layer`'s phi'."""
+    passed = (layer.pair.slope / layer.one.slope.value) ** 2
+    alike *= passed
+    return alike + _wavering(alike) * (1 - layer.spared * passed) / width
+
+
+def _exact(activation: Activation, width: int) -> _Log:
+    """Variance and shift of a log for each unit of noise, kappa / width, that a layer adds."""
+    degrees = np.arange(1, width + 1)
+    if type(activation) is Identity:
+        kappa, degrees, chance = 2, degrees[-1:], np.ones(1)
+    elif type(activation) is ReLU:  # as many units as are on, given that one is
+        log_choices = gammaln(width + 1) - gammaln(degrees + 1) - gammaln(width - degrees + 1)
+        kappa, chance = 5, np.exp(log_choices - width * math.log(2))
+        chance /= chance.sum()
+    else:
+        return _Log(1.0, -0.5)
+    log = digamma(degrees / 2) + math.log(2 / (width if kappa == 2 else width / 2))
+    mean = float(chance @ log)
+    variance = float(chance @ (log**2 + polygamma(1, degrees / 2))) - mean**2
+    return _Log(variance * width / kappa, mean * width / kappa)
