@@ -39,7 +39,8 @@ from fanin.signal.gaussian import Moments, PairMoments, Response, moments, pair_
 
 Array = np.ndarray
 
-BANDED = ("preactivation/std", "activation/std", "gradient/preactivation_norm")
+STD, GRADIENT = "activation/std", "gradient/preactivation_norm"
+BANDED = ("preactivation/std", STD, GRADIENT)
 """The curves for which theory has a band."""
 
 PERCENTILE = 0.99446
@@ -82,9 +83,9 @@ class Prediction:
 
     def at(self, curve: str, spreads: float = 0.0) -> Array:
         """The curve of the net that is so many spreads above the median one."""
-        value: Array = self.curves[curve] * np.exp(
-            self.shifts[curve] + spreads * self.spreads[curve]
-        )
+        with np.errstate(over="ignore"):
+            factor = np.exp(self.shifts[curve] + spreads * self.spreads[curve])
+        value: Array = self.curves[curve] * factor
         return value
 
 
@@ -209,23 +210,26 @@ def _predict(
     init: Init, activation: Activation, inputs: Inputs, depth: int, width: int, outputs: int
 ) -> Prediction:
     layers = _forward(init, activation, inputs, depth, width)
-    norms, log_norms = _backward(init, activation, layers, width, outputs)
+    log_norms, norms = _backward(init, activation, layers, width, outputs)
     curves = {
         "preactivation/std": [math.sqrt(layer.q) for layer in layers],
         "activation/mean": [layer.mean for layer in layers],
-        "activation/std": [math.sqrt(layer.variance) for layer in layers],
+        STD: [math.sqrt(layer.variance) for layer in layers],
         "activation/correlation": [layer.out.cosine for layer in layers],
-        "gradient/preactivation_norm": norms,
+        GRADIENT: log_norms,
     }
     if inputs.count == 1:
         del curves["activation/correlation"]
     logs = {
         "preactivation/std": [layer.log_z for layer in layers],
-        "activation/std": [layer.log_a for layer in layers],
-        "gradient/preactivation_norm": log_norms,
+        STD: [layer.log_a for layer in layers],
+        GRADIENT: norms,
     }
+    values = {name: _padded(curve, depth) for name, curve in curves.items()}
+    with np.errstate(over="ignore"):
+        values[GRADIENT] = np.exp(values[GRADIENT])
     return Prediction(
-        curves={name: _padded(curve, depth) for name, curve in curves.items()},
+        curves=values,
         shifts={name: _padded([log.shift / 2 for log in s], depth) for name, s in logs.items()},
         spreads={
             name: _padded([math.hypot(math.sqrt(log.variance) / 2, _ROUNDING) for log in s], depth)
@@ -362,7 +366,7 @@ def _wavering(alike: float) -> float:
 def _backward(
     init: Init, activation: Activation, layers: Sequence[_Layer], width: int, outputs: int
 ) -> tuple[list[float], list[_Log]]:
-    """The norms of dL/dz over the last layer's, and the logs of their squares.
+    """The logs of the norms of dL/dz over the last layer's, and how those of their squares are off.
 
     A layer's depends on the chi, and so on the q, of all layers from it up to the last but one.
     """
@@ -370,7 +374,7 @@ def _backward(
         return [], []
     step = _exact(activation, width)
     log_square = shift = added = pull = 0.0
-    norms, logs = [1.0], [_Log()]
+    norms, logs = [0.0], [_Log()]
     # Errors of different inputs are numbers, or vectors in any direction; normal, so that the
     # fourth moment of their lengths is the larger.
     share = min(1.0, layers[-1].out.share * (1 + 2 / outputs))
@@ -391,7 +395,7 @@ def _backward(
         added += noise * step.variance + layer.noise * push**2
         shift += noise * step.shift + layer.log_slope.shift
         shift -= layer.out.log.shift if init.fits else 0.0
-        norms.append(math.exp(log_square / 2))
+        norms.append(log_square / 2)
         logs.append(_Log(added + layer.log_q.variance * pull**2, shift))
     return norms[::-1], logs[::-1]
 

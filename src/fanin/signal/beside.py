@@ -1,0 +1,55 @@
+"""Theory beside measurement: the predicted curves of a profile, and how far off it is."""
+
+import math
+
+import numpy as np
+
+from fanin.signal.fixed_point import FixedPoint
+from fanin.signal.profile import Profile
+from fanin.signal.theory import BANDED, GRADIENT, PERCENTILE, STD, Prediction
+
+_MEDIAN = math.sqrt(math.pi / 2)
+"""Standard error of a normal sample's median, over that of its mean."""
+
+
+def with_theory(
+    profile: Profile, prediction: Prediction, point: FixedPoint, replicas: int
+) -> Profile:
+    """The profile with `_theory` beside each curve that has one, and its band `_low`, `_high`.
+
+    Gradients are scaled to the last layer's measured one. `summary/theory_z` is how many spreads
+    the std of the last layer's activations is above the typical net's, and with replicas, of how
+    much their median varies.
+    """
+    curves = dict(profile.curves)
+    for name, values in prediction.curves.items():
+        unit = profile.curves[name][-1:] if name == GRADIENT else 1.0
+        curves[f"{name}_theory"] = unit * values
+        if name in BANDED:
+            curves[f"{name}_theory_low"] = unit * prediction.at(name, -PERCENTILE)
+            curves[f"{name}_theory_high"] = unit * prediction.at(name, PERCENTILE)
+    numbers = {
+        "summary/theory_q": point.q,
+        "summary/theory_chi": point.chi,
+        "summary/theory_cosine": point.cosine,
+        "summary/theory_xi_q": point.xi_q,
+        "summary/theory_xi_c": point.xi_c,
+        **_last_layer(profile, prediction, replicas),
+    }
+    return Profile(
+        depth=profile.depth,
+        curves={name: np.where(np.isfinite(c), c, math.nan) for name, c in curves.items()},
+        numbers=profile.numbers
+        | {name: value for name, value in numbers.items() if math.isfinite(value)},
+    )
+
+
+def _last_layer(profile: Profile, prediction: Prediction, replicas: int) -> dict[str, float]:
+    if profile.depth == 0:
+        return {}
+    spread = float(prediction.spreads[STD][-1])
+    measured, typical = profile.curves[STD][-1], prediction.at(STD)[-1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        off = float(np.log(measured) - np.log(typical))
+    error = spread if replicas == 1 else spread * _MEDIAN / math.sqrt(replicas)
+    return {"summary/theory_spread": spread, "summary/theory_z": off / error}
