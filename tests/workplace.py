@@ -8,7 +8,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from hydra.utils import instantiate
 from mlflow import MlflowClient
+from omegaconf import OmegaConf
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -41,6 +43,11 @@ class Trouble(ReLU):
 def options(group: str) -> list[str]:
     """The options of a group in conf/."""
     return sorted(path.stem for path in (PROJECT / "conf" / group).glob("*.yaml"))
+
+
+def made(group: str, name: str, **settings):
+    """The object that an option in conf/ describes."""
+    return instantiate(OmegaConf.load(PROJECT / "conf" / group / f"{name}.yaml"), **settings)
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,10 @@
 """What the rooms of the ground floor share: every option that conf/ offers, by its file."""
 
-from pathlib import Path
-
 import pytest
 import torch
-from hydra.utils import instantiate
-from omegaconf import OmegaConf
 from torch.nn import functional
-
-CONF = Path(__file__).parents[2] / "conf"
+from workplace import made as make
+from workplace import options as names
 
 # PyTorch's own, without the linear branch that its softplus takes above 20.
 TORCH = {
@@ -28,14 +24,6 @@ TORCH = {
     "softsign": functional.softsign,
     "tanh": functional.tanh,
 }
-
-
-def names(group):
-    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
-
-
-def make(group, name, **settings):
-    return instantiate(OmegaConf.load(CONF / group / f"{name}.yaml"), **settings)
 
 
 @pytest.fixture(scope="session", params=names("activation"))

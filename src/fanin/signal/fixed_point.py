@@ -46,8 +46,9 @@ class FixedPoint:
 def fixed_point(activation: Activation, weights: float, biases: float, q: float) -> FixedPoint:
     """The fixed point that is reached from q.
 
-    weights: sigma_w^2 = fan_in Var(w). biases: sigma_b^2.
+    weights: sigma_w^2 = fan_in Var(w). biases: sigma_b^2. One of them is over 0.
     """
+    q = min(max(q, SMALLEST), LARGEST)
 
     def growth(log_q: float) -> float:
         """log of q after the next layer over q."""
@@ -85,7 +86,7 @@ def _root(growth: Callable[[float], float], q: float) -> float:
     if abs(rate) < _SAME:
         return q
     ahead = here
-    while math.log(SMALLEST) < ahead < math.log(LARGEST):
+    while math.log(SMALLEST) <= ahead <= math.log(LARGEST):
         here, ahead = ahead, ahead + math.copysign(math.log(4), rate)
         if growth(ahead) * rate <= 0:
             return math.exp(brentq(growth, here, ahead, xtol=1e-12))
