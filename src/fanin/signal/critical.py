@@ -18,9 +18,9 @@ from torch import Generator, Tensor
 
 from fanin.nn.activations import Activation
 from fanin.nn.init import Init, VarianceScaling
+from fanin.signal.fixed_point import ZERO
 from fanin.signal.gaussian import is_homogeneous, moments
 
-_ZERO = 1e-24  # a q that no kink tells from 0
 _SEARCHED = np.log(np.geomspace(1e-8, 1e8, 81))
 _ATTRACTS = 1 + 1e-6  # largest d q' / d q
 
@@ -58,8 +58,8 @@ def critical_variance(activation: Activation, biases: float) -> float | None:
         return math.log(of.second.value / of.slope.value + biases) - log_q
 
     if biases == 0:  # q = 0 may be the point, and for a homogeneous phi any q is
-        at_zero = 1 / moments(activation, _ZERO).slope.value
-        if abs(off(math.log(_ZERO))) < 1e-6 and _falls(activation, at_zero):
+        at_zero = 1 / moments(activation, ZERO).slope.value
+        if abs(off(math.log(ZERO))) < 1e-6 and _falls(activation, at_zero):
             return at_zero
     values = [off(log_q) for log_q in _SEARCHED]
     for low, high, before, after in zip(_SEARCHED, _SEARCHED[1:], values, values[1:], strict=False):

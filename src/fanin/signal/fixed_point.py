@@ -21,6 +21,8 @@ SMALLEST, LARGEST = 1e-12, 1e12
 CRITICAL = 0.01
 """How far chi may be from 1: the gradient then takes over a hundred layers to change e-fold."""
 
+ZERO = 1e-24
+"""A q that no kink tells from 0."""
 _SAME = 1e-9  # relative: a q that does not move
 
 
@@ -56,7 +58,7 @@ def fixed_point(activation: Activation, weights: float, biases: float, q: float)
         return math.log((weights * moments(activation, q).second.value + biases) / q)
 
     reached = _root(growth, q)
-    q = min(max(reached, SMALLEST), LARGEST)
+    q = min(max(reached, ZERO), LARGEST)
     one = moments(activation, q)
     after = weights * one.second.value + biases
     chi = weights * one.slope.value

@@ -1,0 +1,129 @@
+"""Theory at infinite width against published numbers; at finite width against many seeds."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import digamma, polygamma
+
+from fanin.nn.activations import SELU, Identity, ReLU, Sigmoid, Tanh
+from fanin.nn.init import Normal, Orthogonal, VarianceScaling
+from fanin.signal.theory import BANDED, GRADIENT, STD, Inputs, describe, predict
+
+XAVIER, KAIMING = VarianceScaling(scale=1.0), VarianceScaling(scale=2.0)
+ONE = Inputs(count=1, features=100, second_moment=1.0, cosine=0.0, scatter=0.0, share=1.0)
+PAIR = Inputs(count=2, features=100, second_moment=1.0, cosine=0.0, scatter=0.0, share=0.5)
+
+
+def infinite(init, activation, depth, inputs=PAIR):
+    return predict(init, activation, inputs, depth=depth, width=100).curves
+
+
+def test_xavier_and_relu_lose_half_the_power_a_layer():
+    curves = infinite(XAVIER, ReLU(), 50)
+    rms = np.hypot(curves[STD], curves["activation/mean"])
+    assert rms[9] == pytest.approx(0.03125, rel=1e-12)
+    assert rms == pytest.approx(0.5 ** (np.arange(1, 51) / 2), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("layer", "std"), [(1, 0.62792873), (2, 0.48626167), (10, 0.22847337), (50, 0.10109073)]
+)
+def test_xavier_and_tanh(layer, std):
+    assert infinite(XAVIER, Tanh(), 50)[STD][layer - 1] == pytest.approx(std, abs=5e-9)
+
+
+@pytest.mark.parametrize(("layer", "product"), [(10, 0.0713697), (50, 0.0143348)])
+def test_gradients_under_xavier_and_tanh(layer, product):
+    """Squared, from layer l + 1 down to layer 1, they change by chi_1 ... chi_l."""
+    norms = infinite(XAVIER, Tanh(), 51)[GRADIENT]
+    assert (norms[0] / norms[layer]) ** 2 == pytest.approx(product, abs=5e-8)
+
+
+@pytest.mark.parametrize(
+    ("layer", "cosine"), [(1, 1 / math.pi), (2, 0.49373109), (10, 0.87153552), (50, 0.98786194)]
+)
+def test_kaiming_and_relu_forget_their_input(layer, cosine):
+    found = infinite(KAIMING, ReLU(), 50)["activation/correlation"][layer - 1]
+    assert found == pytest.approx(cosine, abs=1e-8)
+
+
+def test_one_layer_of_the_others():
+    for activation, mean, std in ((Sigmoid(), 0.5, 0.20827634), (SELU(), 0, 1)):
+        curves = infinite(XAVIER, activation, 1)
+        assert curves["activation/mean"][0] == pytest.approx(mean, abs=1e-9)
+        assert curves[STD][0] == pytest.approx(std, abs=1e-8)
+
+
+@pytest.mark.parametrize(("weights", "biases"), [(1.76095464, 0.05), (1.42420529, 0.01)])
+def test_on_the_critical_line_gradients_keep_their_size(weights, biases):
+    init = VarianceScaling(scale=weights, bias_std=math.sqrt(biases))
+    norms = infinite(init, Tanh(), 100)[GRADIENT]
+    assert norms[40] == pytest.approx(norms[90], rel=1e-4)
+
+
+def test_a_bias_is_part_of_q():
+    init = VarianceScaling(scale=1.0, bias_std=0.5)
+    curves = infinite(init, Identity(), 3)
+    assert curves["preactivation/std"] == pytest.approx(np.sqrt([1.25, 1.5, 1.75]))
+    assert curves["activation/correlation"] == pytest.approx([0.25 / 1.25, 0.5 / 1.5, 0.75 / 1.75])
+
+
+@pytest.mark.parametrize("n", [5, 100])
+@pytest.mark.parametrize("activation", [Identity(), ReLU()], ids=str)
+def test_the_spread_of_a_single_input_is_exact(activation, n):
+    """Of the log of |phi|^2 l - 1 layers down, by sums over what one layer adds."""
+    if isinstance(activation, Identity):
+        mean, variance = digamma(n / 2) - math.log(n / 2), polygamma(1, n / 2)
+    else:
+        k = np.arange(1, n + 1)
+        chance = np.array([math.comb(n, int(i)) for i in k]) / (2.0**n - 1)
+        logs = digamma(k / 2) + math.log(2 / (n / 2))
+        mean = chance @ logs
+        variance = chance @ (polygamma(1, k / 2) + logs**2) - mean**2
+    init = VarianceScaling(scale=1.0 if isinstance(activation, Identity) else 2.0)
+    prediction = predict(init, activation, ONE, depth=50, width=n)
+    # A pre-activation's std adds a chi-squared of its own, the same in every layer.
+    of_q = prediction.spreads["preactivation/std"] ** 2
+    shift = prediction.shifts["preactivation/std"]
+    layers = np.arange(50)
+    assert of_q - of_q[0] == pytest.approx(layers * variance / 4, rel=1e-9)
+    assert shift - shift[0] == pytest.approx(layers * mean / 2, rel=1e-9)
+    # What flows back takes the same steps.
+    assert prediction.spreads[GRADIENT][::-1] == pytest.approx(
+        np.hypot(np.sqrt(layers * variance / 4), 2e-5), rel=1e-9
+    )
+
+
+def test_orthogonal_weights_keep_every_length():
+    prediction = predict(Orthogonal(), Identity(), ONE, depth=50, width=100)
+    for curve in BANDED:
+        assert prediction.curves[curve] == pytest.approx(np.ones(50))
+        assert (prediction.spreads[curve] < 2.1e-5).all()
+
+
+def test_what_float64_cannot_hold_is_left_out():
+    prediction = predict(Normal(std=1e10), Identity(), ONE, depth=20, width=100)
+    measured = prediction.curves["preactivation/std"]
+    assert measured[5] == pytest.approx(1e66, rel=1e-9)
+    assert np.isnan(measured[8:]).all()
+    nothing = predict(Normal(std=0.0), Tanh(), ONE, depth=3, width=10)
+    assert np.isnan(nothing.curves[STD]).all()
+
+
+def test_inputs_are_described_by_their_moments():
+    x = torch.tensor([[3.0, 4.0], [0.0, 5.0], [0.0, 0.0]])
+    inputs = describe(x)
+    assert (inputs.count, inputs.features) == (3, 2)
+    assert inputs.second_moment == pytest.approx(50 / 6)
+    assert inputs.cosine == pytest.approx(0.8)
+    assert inputs.share == pytest.approx(0.5)
+    assert describe(torch.eye(4)).cosine == pytest.approx(0)
+    assert describe(torch.zeros(2, 2)).second_moment == 0
+    assert describe(torch.ones(1, 3)).share == pytest.approx(1)
+
+
+def test_equal_networks_are_worked_out_once():
+    sizes = {"depth": 30, "width": 70}
+    assert predict(XAVIER, Tanh(), ONE, **sizes) is predict(XAVIER, Tanh(), ONE, **sizes)
