@@ -31,7 +31,7 @@ CASES = {
 def ratio(settings, choices) -> float:
     start = time.perf_counter()
     config.check(settings)
-    network = make_network(settings, prepare(settings, choices))
+    network, _ = make_network(settings, prepare(settings, choices))
     warmup, repeats = settings.timing.warmup, settings.timing.repeats
     times = time_passes(network, warmup=warmup, repeats=repeats)
     verdict(measure(network, times))

@@ -11,7 +11,9 @@ from workplace import PROJECT, options
 
 from fanin import config as configuration
 from fanin import record
-from fanin.pipeline import Parts, make_network, prepare
+from fanin.config import SettingError
+from fanin.device import memory_of
+from fanin.pipeline import Parts, estimate, make_network, prepare
 
 CASES = [(group, option) for group in configuration.GROUPS for option in options(group)]
 
@@ -52,8 +54,9 @@ def test_every_option_makes_a_network_that_runs(composed, table, group, option):
     extra = {"file": [f"data.path={table}"], "cross_entropy": ["data=digits"]}.get(option, [])
     config, choices = composed(f"{group}={option}", "depth=2", "batch_size=2", *extra)
     parts: Parts = prepare(config, choices)
-    network = make_network(config, parts).run()
-    assert network.loss.isfinite().all()
+    network, fit_steps = make_network(config, parts)
+    assert (fit_steps is None) == (option != "lsuv")
+    assert network.run().loss.isfinite().all()
 
 
 @pytest.mark.parametrize(("group", "option"), CASES)
@@ -74,6 +77,41 @@ def test_defaults_are_the_chapters(composed):
     assert (choices["init"], choices["activation"], config.depth) == ("kaiming", "relu", 10)
     assert (choices["device"], config.init.bias_std) == ("auto", 0)
     assert prepare(config, choices).inputs.shape == (200, 100)
+
+
+def test_an_estimate_counts_the_jacobian(composed):
+    def estimated(*overrides: str) -> tuple[float, int]:
+        config, choices = composed("depth=30", "hidden_size=500", "batch_size=2", *overrides)
+        return estimate(config, prepare(config, choices))
+
+    seconds, memory = estimated()
+    more_seconds, more_memory = estimated("jacobian=true")
+    assert more_memory > memory
+    assert more_seconds > seconds + 0.1
+
+
+def test_jacobians_that_take_too_long_are_refused(composed):
+    sizes = ["depth=1000", "replicas=5", "batch_size=1", "data.features=200000"]
+    config, choices = composed(*sizes)
+    prepare(config, choices)
+    config, choices = composed(*sizes, "jacobian=true")
+    line = (
+        r"^depth=1000 .* jacobian=true: would take 1\.\d hours; use jacobian=false or smaller ones$"
+    )
+    with pytest.raises(SettingError, match=line):
+        prepare(config, choices)
+
+
+def test_jacobians_without_room_are_refused(composed):
+    """They need twelve times what the network itself does, where its first layer is the largest."""
+    features = memory_of(torch.device("cpu")) // (40 * 1000)
+    sizes = ["depth=1", "hidden_size=1000", "batch_size=1", f"data.features={features}"]
+    config, choices = composed(*sizes, "device=cpu")
+    prepare(config, choices)
+    config, choices = composed(*sizes, "device=cpu", "jacobian=true")
+    line = r"^depth=1 hidden_size=1000 .* jacobian=true: needs \d+ GiB more and this machine has"
+    with pytest.raises(SettingError, match=line):
+        prepare(config, choices)
 
 
 def test_equal_runs_have_equal_hashes_wherever_they_are_tracked(composed):

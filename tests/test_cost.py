@@ -5,7 +5,16 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fanin.cost import Size, disk, memory, python_seconds, python_steps, seconds
+from fanin.cost import (
+    Size,
+    disk,
+    jacobian_memory,
+    jacobian_seconds,
+    memory,
+    python_seconds,
+    python_steps,
+    seconds,
+)
 from fanin.nn.matmul import RUNGS
 
 SIZE = Size(depth=10, inputs=100, width=50, outputs=3, batch=20, replicas=2)
@@ -71,6 +80,25 @@ def test_seconds_of_the_largest_are_told_at_once():
     """Nothing of its own size is made: this one has no room anywhere."""
     large = Size(depth=10, inputs=10**6, width=10**6, outputs=1, batch=10**5, replicas=10)
     assert seconds(large, passes=1, dtype=torch.float64) > 3600
+
+
+def test_jacobians_take_their_products_and_their_singular_values():
+    one = jacobian_seconds(SIZE, inputs=4)
+    assert 0 < one < jacobian_seconds(replace(SIZE, depth=20), inputs=4)
+    assert jacobian_seconds(SIZE, inputs=8) == pytest.approx(2 * one)
+    assert jacobian_seconds(replace(SIZE, replicas=4), inputs=4) == pytest.approx(2 * one)
+    assert jacobian_seconds(replace(SIZE, width=100), inputs=4) > 3 * one
+    assert jacobian_seconds(replace(SIZE, batch=10**6), inputs=4) == one
+    chapter = Size(depth=50, inputs=100, width=100, outputs=1, batch=200, replicas=1)
+    assert jacobian_seconds(chapter, inputs=4) < 1
+    assert jacobian_seconds(replace(chapter, inputs=10**4, width=10**4), inputs=4) > 3600
+
+
+def test_jacobians_need_room_for_a_replica_at_a_time():
+    needed = jacobian_memory(SIZE, inputs=4)
+    assert needed >= 8 * 4 * 100 * 50
+    assert jacobian_memory(replace(SIZE, replicas=4), inputs=4) < 2 * needed
+    assert jacobian_memory(replace(SIZE, inputs=1000), inputs=4) > 8 * 4 * 1000 * 50
 
 
 def test_a_disk_holds_more_for_more_layers_and_jobs():

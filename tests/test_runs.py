@@ -1,5 +1,6 @@
 """Runs and sweeps beyond the main job, each through run.py and a real store."""
 
+import csv
 import os
 import subprocess
 import sys
@@ -51,6 +52,27 @@ def test_every_dtype_runs(workplace, dtype):
     workplace.run(f"dtype={dtype}", "depth=3", "hidden_size=8")
     (run,) = workplace.runs()
     assert run.data.tags["verdict"] == "healthy"
+
+
+def test_the_jacobian_and_the_steps_of_a_fit(workplace):
+    workplace.run(
+        "-m", "init=lsuv,kaiming", "depth=0,3", "hidden_size=8", "replicas=2", "jacobian=true"
+    )
+    _, no_layers, lsuv, _, kaiming = workplace.runs()
+    names = ("mean_square", "spread", "largest")
+    for run in (lsuv, kaiming):
+        assert run.data.params["jacobian"] == "True"
+        assert all(run.data.metrics[f"summary/jacobian_{name}"] > 0 for name in names)
+        folder = workplace.folder / "artifacts" / run.info.run_id / "artifacts"
+        with (folder / "jacobian.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        assert len(rows) == 2 * 4 * 8
+        assert list(rows[0]) == ["replica", "input", "index", "value"]
+        largest = max(float(row["value"]) for row in rows)
+        assert largest >= run.data.metrics["summary/jacobian_largest"]
+    assert not any("jacobian" in name for name in no_layers.data.metrics)
+    assert lsuv.data.metrics["summary/fit_steps"] >= 3
+    assert "summary/fit_steps" not in kaiming.data.metrics
 
 
 def test_edges_of_shape(workplace):

@@ -115,6 +115,7 @@ class Config:
     dtype: str = MISSING
     engine: str = MISSING
     matmul: str = MISSING
+    jacobian: bool = MISSING
     timing: Timing = MISSING
     tracking: Tracking = MISSING
     claims: Claims = field(default_factory=Claims)

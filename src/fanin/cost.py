@@ -19,6 +19,8 @@ from fanin.signal import statistics
 STEP_SECONDS = 1e-5
 """Of one step in Python on a processor, in the rungs that take a step an element."""
 
+_PRODUCT_SECONDS = 1e-10  # of one multiplication of two float64 matrices, on a core
+_SINGULAR_VALUES = 5  # products that take as long as the singular values of their result
 _ACCELERATOR_STEPS = 5  # a step there launches its kernels one by one
 _LAYER_BYTES = 5_000  # the views and lists of one layer, whatever its size
 _CURVE_BYTES = 400  # a layer's value of one curve: in a table, in its copy, and in the store
@@ -108,6 +110,20 @@ def python_seconds(size: Size, *, matmul: str, passes: int, device: str = "cpu")
     slower = 1 if device == "cpu" else _ACCELERATOR_STEPS
     steps = python_steps(size, matmul=matmul, passes=passes)
     return steps * STEP_SECONDS * slower
+
+
+def jacobian_seconds(size: Size, inputs: int) -> float:
+    """What the singular values of each replica's and input's Jacobian take, by a stated cost."""
+    largest, least = max(size.inputs, size.width), min(size.inputs, size.width)
+    products = max(size.depth - 1, 0) * size.inputs * size.width**2
+    values = _SINGULAR_VALUES * largest * least**2
+    return size.replicas * inputs * (products + values) * _PRODUCT_SECONDS
+
+
+def jacobian_memory(size: Size, inputs: int) -> int:
+    """Bytes on the processor: of one replica a product in three copies, of all their slopes."""
+    slopes = 3 * size.depth * size.replicas * inputs * size.width
+    return 8 * (3 * inputs * size.inputs * size.width + slopes)
 
 
 def disk(depth: int, jobs: int = 1) -> int:

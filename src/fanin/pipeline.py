@@ -4,13 +4,13 @@ Configuration ends here: everything below takes plain Python arguments. `prepare
 that a user's settings can make fail, so that a wrong one is answered before a run is opened.
 """
 
-import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
@@ -38,9 +38,10 @@ from fanin.nn.losses import Loss
 from fanin.nn.matmul import RUNGS
 from fanin.nn.network import Network
 from fanin.nn.parameters import draw
-from fanin.record import begin, experiment_of, fill
+from fanin.record import add_spectrum, begin, experiment_of, fill
 from fanin.report.progress import status
 from fanin.report.summary import Outcome, say_waiting, say_where, screen, show
+from fanin.signal.jacobian import INPUTS, spectrum
 from fanin.signal.profile import measure
 from fanin.signal.timing import time_passes, time_product
 from fanin.signal.verdict import verdict
@@ -118,13 +119,22 @@ def _run_job(config: DictConfig) -> None:
 def _measure(config: DictConfig, parts: Parts, record: Record) -> Outcome:
     """Run the network and put into the record what it tells."""
     record.tags["device.name"] = name_of(parts.device)
-    network = make_network(config, parts)
+    network, fit_steps = make_network(config, parts)
     often = {"warmup": config.timing.warmup, "repeats": config.timing.repeats}
     times = time_passes(network, **often)
-    product = time_product(network, **often) if config.timing.product else math.nan
-    profile = measure(network, times, product)
+    also: dict[str, float | np.ndarray] = {}
+    if fit_steps is not None:
+        also["summary/fit_steps"] = fit_steps
+    if config.timing.product:
+        also["summary/product_ms"] = time_product(network, **often)
+    jacobian = spectrum(network) if config.jacobian and config.depth else None
+    if jacobian:
+        also |= jacobian.numbers()
+    profile = measure(network, times, also)
     outcome = Outcome(record.params, profile, verdict(profile))
     fill(record, config, outcome)
+    if jacobian:
+        add_spectrum(record, jacobian)
     return outcome
 
 
@@ -230,7 +240,10 @@ def prepare(config: DictConfig, choices: Choices) -> Parts:
         dtype=dtype,
     )
     _check_memory(config, device, dtype, parts.inputs.shape[1], outputs)
-    _check_steps(config, size_of(config, parts.inputs.shape[1], outputs), device)
+    size = size_of(config, parts.inputs.shape[1], outputs)
+    _check_steps(config, size, device)
+    if config.jacobian:
+        _check_jacobian(config, size)
     return parts
 
 
@@ -295,7 +308,11 @@ def estimate(config: DictConfig, parts: Parts) -> tuple[float, int]:
         size, passes=passes, matmul=config.matmul, dtype=parts.dtype, device=device
     )
     how = {"engine": config.engine, "matmul": config.matmul}
-    return cost.JOB_SECONDS + seconds, cost.memory(size, itemsize=parts.dtype.itemsize, **how)
+    memory = cost.memory(size, itemsize=parts.dtype.itemsize, **how)
+    if config.jacobian:
+        seconds += cost.jacobian_seconds(size, INPUTS)
+        memory += cost.jacobian_memory(size, INPUTS)
+    return cost.JOB_SECONDS + seconds, memory
 
 
 def _check_steps(config: DictConfig, size: cost.Size, device: torch.device) -> None:
@@ -309,12 +326,29 @@ def _check_steps(config: DictConfig, size: cost.Size, device: torch.device) -> N
         )
 
 
+def _check_jacobian(config: DictConfig, size: cost.Size) -> None:
+    """Refuse Jacobians too large for this machine or an hour."""
+    there, needed = memory_of(torch.device("cpu")), cost.jacobian_memory(size, INPUTS)
+    hours = cost.jacobian_seconds(size, INPUTS) / 3600
+    wrong = f"{_sizes(config)} jacobian=true:"
+    if needed > there:
+        raise SettingError(
+            f"{wrong} needs {needed / 2**30:,.0f} GiB more and this machine has "
+            f"{there / 2**30:,.0f}; use jacobian=false or smaller ones"
+        )
+    if hours > MOST_SECONDS / 3600:
+        raise SettingError(
+            f"{wrong} would take {hours:,.1f} hours; use jacobian=false or smaller ones"
+        )
+
+
 def _sizes(config: DictConfig) -> str:
     names = ("depth", "hidden_size", "batch_size", "replicas")
     return " ".join(f"{name}={config[name]}" for name in names)
 
 
-def make_network(config: DictConfig, parts: Parts) -> Network:
+def make_network(config: DictConfig, parts: Parts) -> tuple[Network, int | None]:
+    """The network, and how many steps its init took to fit it to the data, if it does so."""
     parameters = draw(
         parts.init,
         range(config.seed, config.seed + config.replicas),
@@ -325,7 +359,8 @@ def make_network(config: DictConfig, parts: Parts) -> Network:
         dtype=parts.dtype,
         device=parts.device,
     )
-    return ENGINES[config.engine](
+    steps = parts.init.fit(parameters.layers(), parts.activation, parts.inputs)
+    network = ENGINES[config.engine](
         parameters,
         parts.activation,
         parts.loss,
@@ -333,3 +368,4 @@ def make_network(config: DictConfig, parts: Parts) -> Network:
         parts.targets,
         RUNGS[config.matmul],
     )
+    return network, steps

@@ -18,12 +18,13 @@ from fanin.config import GROUPS, PROJECT, Choices, foreign_sources
 from fanin.data import digest
 from fanin.report.summary import Outcome
 from fanin.signal.claims import Finding
+from fanin.signal.jacobian import Spectrum
 from fanin.signal.profile import CURVES, NUMBERS, Profile
 from fanin.tracking.provenance import provenance, table_tag
 from fanin.tracking.record import FILE, Record
 from fanin.tracking.store import RECORD_ID, Store, Tracked, without_password
 
-SETTINGS, LAYERS = "config.yaml", "profile.csv"
+SETTINGS, LAYERS, SPECTRUM = "config.yaml", "profile.csv", "jacobian.csv"
 OUTPUT_DIR = "output_dir"
 
 
@@ -120,6 +121,15 @@ def fill(record: Record, config: DictConfig, outcome: Outcome) -> None:
     record.metrics += [*profile.points(), *numbers]
     record.tags["verdict"] = outcome.verdict
     record.files += [SETTINGS, LAYERS]
+
+
+def add_spectrum(record: Record, spectrum: Spectrum) -> None:
+    """Keep with a run the singular values of its Jacobians, as the table jacobian.csv."""
+    with Path(record.folder, SPECTRUM).open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["replica", "input", "index", "value"])
+        writer.writerows(spectrum.rows())
+    record.files.append(SPECTRUM)
 
 
 def outcome(record: Record) -> Outcome:

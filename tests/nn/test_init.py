@@ -18,6 +18,7 @@ VARIANCE = {
     "glorot": lambda fan_in, fan_out: 2 / (fan_in + fan_out),  # Glorot and Bengio 2010, eq. 12
     "kaiming": lambda fan_in, fan_out: 2 / fan_in,  # He et al. 2015, eq. 10
     "lecun": lambda fan_in, fan_out: 1 / fan_in,  # LeCun et al. 1998, eq. 16
+    "lsuv": lambda fan_in, fan_out: 1 / max(fan_in, fan_out),  # as drawn
     "normal": lambda fan_in, fan_out: 1,
     "orthogonal": lambda fan_in, fan_out: 1 / max(fan_in, fan_out),
     "small": lambda fan_in, fan_out: 0.01**2,

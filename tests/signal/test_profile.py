@@ -296,6 +296,26 @@ def test_times_are_passed_on(build):
     assert measured.numbers["summary/backward_ms"] == 16
 
 
+def test_numbers_found_elsewhere_are_medians_of_the_replicas_too(build):
+    network = build(KAIMING, ReLU(), depth=2, seeds=range(3)).run()
+    nothing = np.zeros(2)
+    found = {
+        "of the run": 7,
+        "median": np.array([3.0, 1.0, 2.0]),
+        "one broken": np.array([3.0, 1.0, np.inf]),
+        "most broken": np.array([np.inf, 1.0, np.inf]),
+        "one unknown": np.array([3.0, np.nan, 1.0]),
+        "all unknown": np.full(3, np.nan),
+    }
+    measured = measure(network, Times(nothing, nothing, 0.0, 0.0), found).numbers
+    assert {name: measured[name] for name in found if name in measured} == {
+        "of the run": 7,
+        "median": 2,
+        "one broken": 3,
+        "one unknown": 2,
+    }
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 def test_every_dtype_is_measured_and_left_alone(build, profile, dtype):
     network = build(KAIMING, Tanh(), depth=5, seeds=(0, 1), dtype=dtype)
@@ -319,4 +339,8 @@ def test_the_names_that_claims_may_use_are_those_that_are_measured(build, profil
     assert set(NUMBERS) - set(measured.numbers) == {
         "summary/first_nonfinite_layer",
         "summary/product_ms",
+        "summary/fit_steps",
+        "summary/jacobian_mean_square",
+        "summary/jacobian_spread",
+        "summary/jacobian_largest",
     }

@@ -21,6 +21,7 @@ import torch
 from torch import Generator, Tensor
 
 from fanin.nn.activations import Activation
+from fanin.nn.linear import linear
 
 Layers = Sequence[tuple[Tensor, Tensor]]
 
@@ -164,6 +165,82 @@ class Orthogonal(Init):
         q *= r.diagonal(dim1=-2, dim2=-1).sign().unsqueeze(-2)
         oriented: Tensor = q if fan_in >= fan_out else q.mT
         return math.sqrt(self.scale) * oriented
+
+
+@dataclass(frozen=True, kw_only=True)
+class LSUV(Init):
+    """Orthonormal weights, then each layer scaled until its pre-activations have std 1.
+
+    Layer by layer in order, on the batch as the scaled layers before hand it on: a layer's
+    weights are divided by the std of its pre-activations, over batch and units, until that is
+    within `tolerance` of 1 or this was done `steps` times. Biases stay as drawn. Mishkin and
+    Matas 2016, algorithm 1.
+
+    A layer is left alone where no division would help: its inputs are all zero, or its
+    pre-activations equal but for rounding, or no longer finite.
+    """
+
+    tolerance: float = 0.01
+    steps: int = 10
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _at_least_zero(tolerance=self.tolerance, steps=self.steps)
+        if self.bias_std >= 1:
+            raise ValueError(
+                f"bias_std={self.bias_std:g}: use a number below 1, "
+                "which is the std that weights and biases shall have together"
+            )
+
+    def variance(self, fan_in: int, fan_out: int) -> float:
+        """Of a weight as drawn."""
+        return Orthogonal().variance(fan_in, fan_out)
+
+    def variance_for(self, second_moment: float, fan_in: int, fan_out: int) -> float:
+        """Of a weight when fitted: that which makes the pre-activations' variance 1."""
+        if second_moment == 0:
+            return self.variance(fan_in, fan_out)
+        return (1 - self.bias_variance(fan_in, fan_out)) / (fan_in * second_moment)
+
+    def length_noise(self, fan_in: int, fan_out: int) -> float:
+        return 0.0
+
+    def weights(self, layers: int, fan_in: int, fan_out: int, generator: Generator) -> Tensor:
+        return Orthogonal().weights(layers, fan_in, fan_out, generator)
+
+    def fit(self, layers: Layers, activation: Activation, inputs: Tensor) -> int:
+        """The number of divisions, of all layers together, in the replica that took most."""
+        x = inputs
+        taken = torch.zeros(len(layers[0][0]), dtype=torch.int64, device=inputs.device)
+        for w, b in layers:
+            z = linear(x, w, b)
+            for _ in range(self.steps):
+                std = _std(z)
+                helps = (x != 0).any(-1).any(-1) & (std > 0)
+                wanted = helps & ((std - 1).abs() > self.tolerance)
+                if not wanted.any():
+                    break
+                w.div_(torch.where(wanted, std, 1)[:, None, None])
+                taken += wanted
+                z = linear(x, w, b)
+            x = activation.forward(z)
+        return int(taken.max())
+
+
+def _std(z: Tensor) -> Tensor:
+    """The std of each replica's pre-activations, n - 1 below.
+
+    Taken of z over its largest entry, so that no square is too large or too small. 0 where they
+    differ by rounding only, and where one is not finite.
+    """
+    rounding = 4 * torch.finfo(z.dtype).eps
+    z = z.float() if z.dtype.itemsize < 4 else z
+    largest = z.abs().amax((-2, -1))
+    deviation = z / largest[:, None, None]
+    deviation -= deviation.mean((-2, -1), keepdim=True)
+    count = max(z[0].numel() - 1, 1)
+    std = (deviation.square().sum((-2, -1)) / count).sqrt()
+    return torch.where(std > rounding, std * largest, 0)
 
 
 def _normal(shape: tuple[int, ...], generator: Generator) -> Tensor:

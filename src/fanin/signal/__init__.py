@@ -1,1 +1,1 @@
-"""First floor: what a pass tells. Statistics, timing, profile, verdict."""
+"""First floor: what a pass tells. Statistics, timing, Jacobian, profile, verdict."""

@@ -6,7 +6,7 @@ thirds of the seeds lie. A replica that is no longer finite counts as larger tha
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +40,10 @@ NUMBERS = (
     "summary/forward_ms",
     "summary/backward_ms",
     "summary/product_ms",
+    "summary/fit_steps",
+    "summary/jacobian_mean_square",
+    "summary/jacobian_spread",
+    "summary/jacobian_largest",
 )
 
 
@@ -75,8 +79,13 @@ class Profile:
         return (float(finite[0]), float(finite[-1])) if len(finite) else (math.nan, math.nan)
 
 
-def measure(network: Network, times: Times, product_ms: float = math.nan) -> Profile:
-    """Read everything off a network that holds a pass, and off the clock."""
+def measure(
+    network: Network, times: Times, also: Mapping[str, float | Array] | None = None
+) -> Profile:
+    """Read everything off a network that holds a pass, and off the clock.
+
+    also: numbers that were found elsewhere, of the run or (replicas,).
+    """
     z, a, delta, gradients = network.z, network.a, network.delta, network.gradients
     weight_gradients = [statistics.norm(stack) for stack in (gradients.first, gradients.hidden)]
     measured = {
@@ -112,8 +121,9 @@ def measure(network: Network, times: Times, product_ms: float = math.nan) -> Pro
         "summary/first_nonfinite_layer": _first_nonfinite_layer(forward_finite, backward_finite),
         "summary/forward_ms": times.forward_total,
         "summary/backward_ms": times.backward_total,
-        "summary/product_ms": product_ms,
     }
+    for name, found in (also or {}).items():
+        numbers[name] = float(_percentile(np.atleast_1d(found), 50))
     curves = dict(_with_companions(seeds))
     curves |= {"time/forward_ms": times.forward, "time/backward_ms": times.backward}
     return Profile(

@@ -27,7 +27,7 @@ def mean(x: Tensor) -> Tensor:
     """Mean over batch and units."""
 
     def chunk(x: Tensor) -> Tensor:
-        scaled, exponent = _scale(x)
+        scaled, exponent = scale(x)
         return _result(scaled.mean((-2, -1)), exponent)
 
     return _by_layers(chunk, x)
@@ -41,7 +41,7 @@ def std(x: Tensor) -> Tensor:
     """
 
     def chunk(x: Tensor) -> Tensor:
-        scaled, exponent = _scale(x)
+        scaled, exponent = scale(x)
         n = x.shape[-2] * x.shape[-1]
         deviation = scaled.sub_(scaled.mean((-2, -1), keepdim=True))
         correction = deviation.mean((-2, -1)).square()
@@ -55,7 +55,7 @@ def norm(x: Tensor) -> Tensor:
     """L2 norm over all entries of a layer."""
 
     def chunk(x: Tensor) -> Tensor:
-        scaled, exponent = _scale(x)
+        scaled, exponent = scale(x)
         # Row by row first: one long float32 sum would lose digits on a large layer.
         rows = torch.linalg.vector_norm(scaled, dim=-1)
         return _result(torch.linalg.vector_norm(rows, dim=-1), exponent)
@@ -100,7 +100,7 @@ def _by_layers(statistic: Callable[..., Tensor], *stacks: Tensor) -> Tensor:
     return torch.cat([statistic(*chunk) for chunk in chunks]).cpu().double()
 
 
-def _scale(x: Tensor) -> tuple[Tensor, Tensor]:
+def scale(x: Tensor) -> tuple[Tensor, Tensor]:
     """x divided by 2^e, near each layer's largest entry, in a copy; and e, (layers, replicas)."""
     x = _at_least_float32(x)
     exponent = x.abs().amax((-2, -1)).frexp().exponent.to(x.dtype)
