@@ -180,6 +180,7 @@ class LSUV(Init):
     pre-activations equal but for rounding, or no longer finite.
     """
 
+    fits = True
     tolerance: float = 0.01
     steps: int = 10
 
@@ -203,7 +204,7 @@ class LSUV(Init):
         return (1 - self.bias_variance(fan_in, fan_out)) / (fan_in * second_moment)
 
     def length_noise(self, fan_in: int, fan_out: int) -> float:
-        return 0.0
+        return Orthogonal().length_noise(fan_in, fan_out)
 
     def weights(self, layers: int, fan_in: int, fan_out: int, generator: Generator) -> Tensor:
         return Orthogonal().weights(layers, fan_in, fan_out, generator)

@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 
-from fanin.signal.fixed_point import FixedPoint
 from fanin.signal.profile import Profile
 from fanin.signal.theory import BANDED, GRADIENT, PERCENTILE, STD, Prediction
 
@@ -12,9 +11,7 @@ _MEDIAN = math.sqrt(math.pi / 2)
 """Standard error of a normal sample's median, over that of its mean."""
 
 
-def with_theory(
-    profile: Profile, prediction: Prediction, point: FixedPoint, replicas: int
-) -> Profile:
+def with_theory(profile: Profile, prediction: Prediction, replicas: int) -> Profile:
     """The profile with `_theory` beside each curve that has one, and its band `_low`, `_high`.
 
     Gradients are scaled to the last layer's measured one. `summary/theory_z` is how many spreads
@@ -28,14 +25,12 @@ def with_theory(
         if name in BANDED:
             curves[f"{name}_theory_low"] = unit * prediction.at(name, -PERCENTILE)
             curves[f"{name}_theory_high"] = unit * prediction.at(name, PERCENTILE)
-    numbers = {
-        "summary/theory_q": point.q,
-        "summary/theory_chi": point.chi,
-        "summary/theory_cosine": point.cosine,
-        "summary/theory_xi_q": point.xi_q,
-        "summary/theory_xi_c": point.xi_c,
-        **_last_layer(profile, prediction, replicas),
-    }
+    numbers = {"summary/sigma_w2": prediction.sigma_w2, "summary/sigma_b2": prediction.sigma_b2}
+    if prediction.point:
+        point = vars(prediction.point)
+        numbers |= {f"summary/theory_{name}": value for name, value in point.items()}
+    if profile.depth:
+        numbers |= _last_layer(profile, prediction, replicas)
     return Profile(
         depth=profile.depth,
         curves={name: np.where(np.isfinite(c), c, math.nan) for name, c in curves.items()},
@@ -45,8 +40,6 @@ def with_theory(
 
 
 def _last_layer(profile: Profile, prediction: Prediction, replicas: int) -> dict[str, float]:
-    if profile.depth == 0:
-        return {}
     spread = float(prediction.spreads[STD][-1])
     measured, typical = profile.curves[STD][-1], prediction.at(STD)[-1]
     with np.errstate(divide="ignore", invalid="ignore"):

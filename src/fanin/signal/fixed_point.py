@@ -28,8 +28,9 @@ _SAME = 1e-9  # relative: a q that does not move
 
 @dataclass(frozen=True)
 class FixedPoint:
-    """q: 0 or inf where there is no other. cosine: between two inputs. The depth scales are in
-    layers, and inf where the approach is no exponential.
+    """q: 0 or inf where there is no other. cosine: between two inputs; nan where q is inf.
+
+    The depth scales are in layers, and inf where the approach is no exponential.
     """
 
     q: float
@@ -69,7 +70,9 @@ def fixed_point(activation: Activation, weights: float, biases: float, q: float)
 
     # A correlation of 1 stays; it is where others end unless it repels them.
     cosine, passed = 1.0, chi * q / after
-    if passed > 1 + _SAME:
+    if reached == math.inf:
+        cosine = math.nan
+    elif passed > 1 + _SAME:
         cosine = brentq(drift, 0, 1 - 1e-6) if drift(0) > _SAME and drift(1 - 1e-6) < 0 else 0.0
         passed = weights * q / after * pair_moments(activation, q, cosine, one.mean).slope
     return FixedPoint(

@@ -35,6 +35,7 @@ from torch import Tensor
 from fanin.nn.activations import Activation, Identity, ReLU
 from fanin.nn.init import Init
 from fanin.signal import statistics
+from fanin.signal.fixed_point import FixedPoint, fixed_point
 from fanin.signal.gaussian import Moments, PairMoments, Response, moments, pair_moments
 
 Array = np.ndarray
@@ -74,12 +75,20 @@ class Prediction:
     curves: name -> value at infinite width, under the names of the measured curves; the gradient
     as a multiple of the last layer's. shifts, spreads: for the BANDED curves, how far the log
     of the median over seeds is from the log of that, and the standard deviation over seeds.
-    nan for layers whose q is beyond float64.
+    nan for layers whose q is beyond float64. slopes, slope_fourths: E[phi'^2] and E[phi'^4].
+
+    sigma_w2, sigma_b2: fan_in Var(w) and Var(b) of the layers after the first, and where they
+    lead to; no point where all weights and biases are 0.
     """
 
     curves: dict[str, Array]
     shifts: dict[str, Array]
     spreads: dict[str, Array]
+    slopes: Array
+    slope_fourths: Array
+    sigma_w2: float
+    sigma_b2: float
+    point: FixedPoint | None
 
     def at(self, curve: str, spreads: float = 0.0) -> Array:
         """The curve of the net that is so many spreads above the median one."""
@@ -228,6 +237,10 @@ def _predict(
     values = {name: _padded(curve, depth) for name, curve in curves.items()}
     with np.errstate(over="ignore"):
         values[GRADIENT] = np.exp(values[GRADIENT])
+    # A fitted layer has the variance that goes with the q of 1 that it is fitted to.
+    second_moment = moments(activation, 1.0).second.value
+    sigma_w2 = width * init.variance_for(second_moment, width, width)
+    sigma_b2 = init.bias_variance(width, width)
     return Prediction(
         curves=values,
         shifts={name: _padded([log.shift / 2 for log in s], depth) for name, s in logs.items()},
@@ -235,6 +248,13 @@ def _predict(
             name: _padded([math.hypot(math.sqrt(log.variance) / 2, _ROUNDING) for log in s], depth)
             for name, s in logs.items()
         },
+        slopes=_padded([layer.slope for layer in layers], depth),
+        slope_fourths=_padded(
+            [layer.one.slope_fourth * layer.one.slope.value**2 for layer in layers], depth
+        ),
+        sigma_w2=sigma_w2,
+        sigma_b2=sigma_b2,
+        point=fixed_point(activation, sigma_w2, sigma_b2, layers[0].q) if layers else None,
     )
 
 
