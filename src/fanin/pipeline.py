@@ -41,8 +41,11 @@ from fanin.nn.parameters import draw
 from fanin.record import add_spectrum, begin, experiment_of, fill
 from fanin.report.progress import status
 from fanin.report.summary import Outcome, say_waiting, say_where, screen, show
+from fanin.signal.beside import with_theory
+from fanin.signal.isometry import isometry
 from fanin.signal.jacobian import INPUTS, spectrum
 from fanin.signal.profile import measure
+from fanin.signal.theory import Prediction, describe, predict
 from fanin.signal.timing import time_passes, time_product
 from fanin.signal.verdict import verdict
 from fanin.sweep_folder import is_taken_over, say_ended
@@ -130,12 +133,29 @@ def _measure(config: DictConfig, parts: Parts, record: Record) -> Outcome:
     jacobian = spectrum(network) if config.jacobian and config.depth else None
     if jacobian:
         also |= jacobian.numbers()
-    profile = measure(network, times, also)
+    prediction = expect(config, parts)
+    if prediction.point:
+        record.tags["phase"] = prediction.point.phase
+    if jacobian:
+        also |= isometry(parts.init, prediction, parts.inputs.shape[1], config.hidden_size)
+    profile = with_theory(measure(network, times, also), prediction, config.replicas)
     outcome = Outcome(record.params, profile, verdict(profile))
     fill(record, config, outcome)
     if jacobian:
         add_spectrum(record, jacobian)
     return outcome
+
+
+def expect(config: DictConfig, parts: Parts) -> Prediction:
+    """What theory says of the network."""
+    return predict(
+        parts.init,
+        parts.activation,
+        describe(parts.inputs),
+        depth=config.depth,
+        width=config.hidden_size,
+        outputs=parts.outputs,
+    )
 
 
 def announce(name: str, config: DictConfig, choices: Choices, console: Console) -> None:

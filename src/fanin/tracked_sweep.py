@@ -41,7 +41,7 @@ from fanin.report.progress import progress, status
 from fanin.report.summary import PlannedJob, duration, screen, show_plan
 from fanin.saved import Setting, experiment_file, overrides_of_run, overrides_of_sweep
 from fanin.signal.claims import Claim
-from fanin.signal.profile import CURVES, NUMBERS
+from fanin.signal.profile import CURVES, NUMBERS, is_metric
 from fanin.tracking.journal import ENDED_FROM_OUTSIDE, GoesOnError
 from fanin.tracking.record import Record
 from fanin.tracking.store import (
@@ -127,7 +127,7 @@ class TrackedSweep:
         as_written = all(s.name == "experiment" for s in self.line if s.is_typed)
         for claim in claims:
             wrong = claim.wrong()
-            if claim.metric.removesuffix("_low").removesuffix("_high") not in CURVES + NUMBERS:
+            if not is_metric(claim.metric):
                 wrong = f"metric={claim.metric}; use one of {', '.join(CURVES + NUMBERS)}"
             if as_written and not any(claim.selects(job.params) for job in self.jobs):
                 wrong = f"where={claim.where} selects no job of the sweep"

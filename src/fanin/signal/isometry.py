@@ -8,6 +8,27 @@ more of each layer than these moments of its own.
 import math
 from collections.abc import Sequence
 
+from fanin.nn.init import Init
+from fanin.signal.theory import Prediction
+
+
+def isometry(init: Init, prediction: Prediction, features: int, width: int) -> dict[str, float]:
+    """`summary/jacobian_mean_square_theory` and `_spread_theory`, for a network so predicted."""
+    depth = len(prediction.slopes)
+    fan_ins, fan_outs = [features, *[width] * (depth - 1)], [width] * depth
+    mean_square, spread = spectrum(
+        fan_ins,
+        fan_outs,
+        [float(variance) for variance in prediction.weight_variances],
+        [float(slope) for slope in prediction.slopes],
+        [float(fourth) for fourth in prediction.slope_fourths],
+        [init.length_noise(*fans) for fans in zip(fan_ins, fan_outs, strict=True)],
+    )
+    return {
+        "summary/jacobian_mean_square_theory": mean_square,
+        "summary/jacobian_spread_theory": spread,
+    }
+
 
 def spectrum(
     fan_ins: Sequence[int],

@@ -6,6 +6,7 @@ thirds of the seeds lie. A replica that is no longer finite counts as larger tha
 """
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -44,7 +45,24 @@ NUMBERS = (
     "summary/jacobian_mean_square",
     "summary/jacobian_spread",
     "summary/jacobian_largest",
+    "summary/jacobian_mean_square_theory",
+    "summary/jacobian_spread_theory",
+    "summary/std_spread",
+    "summary/sigma_w2",
+    "summary/sigma_b2",
+    "summary/theory_q",
+    "summary/theory_chi",
+    "summary/theory_cosine",
+    "summary/theory_xi_q",
+    "summary/theory_xi_c",
+    "summary/theory_spread",
+    "summary/theory_z",
 )
+
+
+def is_metric(name: str) -> bool:
+    """Whether a run may have a metric of this name: a number, a curve, or a curve's companion."""
+    return name in NUMBERS or re.sub(r"(_theory)?(_low|_high)?$", "", name) in CURVES
 
 
 @dataclass(frozen=True)
@@ -119,6 +137,7 @@ def measure(
         "summary/std_growth": _growth(seeds["activation/std"]),
         "summary/gradient_growth": _growth(seeds["gradient/preactivation_norm"][::-1]),
         "summary/first_nonfinite_layer": _first_nonfinite_layer(forward_finite, backward_finite),
+        "summary/std_spread": _spread(seeds["activation/std"]),
         "summary/forward_ms": times.forward_total,
         "summary/backward_ms": times.backward_total,
     }
@@ -166,6 +185,13 @@ def _growth(seeds: Array) -> float:
             log_ratio = math.log(curve[last]) - math.log(curve[first])
             factors.append(math.exp(log_ratio / (last - first)))
     return float(np.median(factors)) if factors else math.nan
+
+
+def _spread(seeds: Array) -> float:
+    """Std over the replicas of the log of the last layer's value; nan for fewer than two."""
+    last = seeds[-1] if len(seeds) else seeds.ravel()
+    positive = np.log(last[np.isfinite(last) & (last > 0)])
+    return float(positive.std(ddof=1)) if len(positive) > 1 else math.nan
 
 
 def _first_nonfinite_layer(forward: Array, backward: Array) -> float:

@@ -76,6 +76,7 @@ class Prediction:
     as a multiple of the last layer's. shifts, spreads: for the BANDED curves, how far the log
     of the median over seeds is from the log of that, and the standard deviation over seeds.
     nan for layers whose q is beyond float64. slopes, slope_fourths: E[phi'^2] and E[phi'^4].
+    weight_variances: Var(w).
 
     sigma_w2, sigma_b2: fan_in Var(w) and Var(b) of the layers after the first, and where they
     lead to; no point where all weights and biases are 0.
@@ -86,6 +87,7 @@ class Prediction:
     spreads: dict[str, Array]
     slopes: Array
     slope_fourths: Array
+    weight_variances: Array
     sigma_w2: float
     sigma_b2: float
     point: FixedPoint | None
@@ -237,6 +239,12 @@ def _predict(
     values = {name: _padded(curve, depth) for name, curve in curves.items()}
     with np.errstate(over="ignore"):
         values[GRADIENT] = np.exp(values[GRADIENT])
+    given = [inputs.second_moment, *(layer.out.second_moment for layer in layers[:-1])]
+    fan_ins = [inputs.features, *[width] * (depth - 1)]
+    variances = [
+        init.variance_for(second_moment, fan_in, width)
+        for second_moment, fan_in in zip(given, fan_ins, strict=False)
+    ]
     # A fitted layer has the variance that goes with the q of 1 that it is fitted to.
     second_moment = moments(activation, 1.0).second.value
     sigma_w2 = width * init.variance_for(second_moment, width, width)
@@ -249,6 +257,7 @@ def _predict(
             for name, s in logs.items()
         },
         slopes=_padded([layer.slope for layer in layers], depth),
+        weight_variances=_padded(variances, depth),
         slope_fourths=_padded(
             [layer.one.slope_fourth * layer.one.slope.value**2 for layer in layers], depth
         ),
