@@ -40,10 +40,10 @@ from fanin.nn.network import Network
 from fanin.nn.parameters import draw
 from fanin.record import begin, experiment_of, fill
 from fanin.report.progress import status
-from fanin.report.summary import Outcome, say_waiting, say_where, screen, show
+from fanin.report.summary import Outcome, say_waiting, say_where, say_why, screen, show
 from fanin.signal.profile import measure
 from fanin.signal.timing import time_passes, time_product
-from fanin.signal.verdict import verdict
+from fanin.signal.verdict import because, verdict
 from fanin.sweep_folder import is_taken_over, say_ended
 from fanin.tracking.journal import Connect, Journal, Settled
 from fanin.tracking.record import Record
@@ -93,6 +93,7 @@ def _run_alone(config: DictConfig) -> None:
             outcome = _measure(config, parts, record)
     console = screen()
     show([outcome], ["init", "activation", "depth", "hidden_size"], console)
+    say_why([(record.name, outcome)], console)
     announce(record.name, config, choices, console)
 
 
@@ -123,7 +124,7 @@ def _measure(config: DictConfig, parts: Parts, record: Record) -> Outcome:
     times = time_passes(network, **often)
     product = time_product(network, **often) if config.timing.product else math.nan
     profile = measure(network, times, product)
-    outcome = Outcome(record.params, profile, verdict(profile))
+    outcome = Outcome(record.params, profile, verdict(profile), because(profile))
     fill(record, config, outcome)
     return outcome
 
