@@ -23,6 +23,7 @@ CURVES = [
 ]
 NUMBERS = [
     "summary/loss",
+    "summary/input_correlation",
     "summary/std_growth",
     "summary/gradient_growth",
     "summary/forward_ms",
@@ -95,7 +96,8 @@ def test_tags_say_where_a_run_comes_from(children):
     hashes = set()
     for run in children:
         tags = run.data.tags
-        assert tags["verdict"] in ("healthy", "vanishing")
+        assert tags["verdict"] in ("healthy", "vanishing", "collapsed")
+        assert tags["because"]
         assert tags["torch.version"] == torch.__version__
         assert tags["device.name"]
         init, depth = run.data.params["init"], run.data.params["depth"]
@@ -135,7 +137,12 @@ def test_the_table_has_a_row_a_job_and_what_varies(main_job):
         ("xavier", "10", "healthy"),
         ("xavier", "50", "vanishing"),
         ("kaiming", "10", "healthy"),
-        ("kaiming", "50", "healthy"),
+        ("kaiming", "50", "collapsed"),
+    ]
+    why = [line for line in lines if " is " in line]
+    assert [line.split(":")[0] for line in why] == [
+        "init=xavier depth=50 is vanishing",
+        "init=kaiming depth=50 is collapsed",
     ]
     assert "mlflow ui --backend-store-uri sqlite:///mlflow.db" in done.stdout
     assert "4/4" in done.stderr

@@ -15,13 +15,14 @@ def test_a_single_run_has_no_parent_and_says_what_it_found(workplace):
     assert run.info.status == "FINISHED"
     assert "mlflow.parentRunId" not in run.data.tags
     assert "kaiming relu       3" in done.stdout
+    assert f"kaiming relu 3x100 is healthy: {run.data.tags['because']}\n" in done.stdout
 
 
 def test_all_nan_and_all_zero(workplace):
     workplace.run("-m", "init=normal,small", "activation=identity", "depth=50")
     _, normal, small = workplace.runs()
 
-    assert normal.data.tags["verdict"] == "exploding"
+    assert normal.data.tags["verdict"] == "nonfinite"
     first = int(normal.data.metrics["summary/first_nonfinite_layer"])
     for name in ("preactivation/std", "activation/std", "activation/dead_fraction"):
         assert sorted(workplace.curve(normal, name)) == list(range(1, first))
@@ -104,7 +105,7 @@ def test_the_same_seed_gives_the_same_numbers_bit_for_bit(workplace):
         workplace.run("depth=20", "replicas=3")
     first, second = workplace.runs()
     names = {name for name in first.data.metrics if "time" not in name and "_ms" not in name}
-    assert len(names) == 9 * 3 + 3
+    assert len(names) == 9 * 3 + 4
     for name in names:
         assert workplace.curve(first, name) == workplace.curve(second, name), name
 

@@ -11,7 +11,15 @@ from rich.console import Console
 from fanin.jobs import FINISHED, Job
 from fanin.record import add_claims, outcome, outcome_of
 from fanin.report.ladder import draw_ladder
-from fanin.report.summary import Failure, Outcome, screen, show, show_claims, show_failures
+from fanin.report.summary import (
+    Failure,
+    Outcome,
+    say_why,
+    screen,
+    show,
+    show_claims,
+    show_failures,
+)
 from fanin.signal.claims import Claim, Finding
 from fanin.tracking.journal import TRACEBACK
 from fanin.tracking.record import Record
@@ -88,7 +96,11 @@ def conclude(
 def show_conclusion(conclusion: Conclusion, console: Console) -> None:
     """The tables: what was measured, what became of the claims, what failed."""
     if conclusion.outcomes:
-        show(conclusion.outcomes, varying_settings(conclusion.jobs), console)
+        settings = varying_settings(conclusion.jobs)
+        show(conclusion.outcomes, settings, console)
+        troubled = [outcome for outcome in conclusion.outcomes if outcome.verdict != "healthy"]
+        if troubled:
+            say_why([(_named(outcome, settings), outcome) for outcome in troubled], console)
     counts = Counter(conclusion.states.values())
     if set(counts) != {"finished"}:
         console.print(f"\n{', '.join(f'{count} {state}' for state, count in counts.items())}")
@@ -96,6 +108,10 @@ def show_conclusion(conclusion: Conclusion, console: Console) -> None:
         show_claims(conclusion.findings, console)
     if conclusion.failures:
         show_failures(conclusion.failures, screen(stderr=True))
+
+
+def _named(outcome: Outcome, settings: Sequence[str]) -> str:
+    return " ".join(f"{setting}={outcome.params[setting]}" for setting in settings)
 
 
 def keep(conclusion: Conclusion, parent: Record) -> None:

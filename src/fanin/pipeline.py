@@ -40,14 +40,14 @@ from fanin.nn.network import Network
 from fanin.nn.parameters import draw
 from fanin.record import add_spectrum, begin, experiment_of, fill
 from fanin.report.progress import status
-from fanin.report.summary import Outcome, say_waiting, say_where, screen, show
+from fanin.report.summary import Outcome, say_waiting, say_where, say_why, screen, show
 from fanin.signal.beside import with_theory
 from fanin.signal.isometry import isometry
 from fanin.signal.jacobian import INPUTS, spectrum
 from fanin.signal.profile import measure
 from fanin.signal.theory import Prediction, describe, predict
 from fanin.signal.timing import time_passes, time_product
-from fanin.signal.verdict import verdict
+from fanin.signal.verdict import because, verdict
 from fanin.sweep_folder import is_taken_over, say_ended
 from fanin.tracking.journal import Connect, Journal, Settled
 from fanin.tracking.record import Record
@@ -97,6 +97,7 @@ def _run_alone(config: DictConfig) -> None:
             outcome = _measure(config, parts, record)
     console = screen()
     show([outcome], ["init", "activation", "depth", "hidden_size"], console)
+    say_why([(record.name, outcome)], console)
     announce(record.name, config, choices, console)
 
 
@@ -139,7 +140,7 @@ def _measure(config: DictConfig, parts: Parts, record: Record) -> Outcome:
     if jacobian:
         also |= isometry(parts.init, prediction, parts.inputs.shape[1], config.hidden_size)
     profile = with_theory(measure(network, times, also), prediction, config.replicas)
-    outcome = Outcome(record.params, profile, verdict(profile))
+    outcome = Outcome(record.params, profile, verdict(profile), because(profile))
     fill(record, config, outcome)
     if jacobian:
         add_spectrum(record, jacobian)

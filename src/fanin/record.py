@@ -119,7 +119,7 @@ def fill(record: Record, config: DictConfig, outcome: Outcome) -> None:
         writer.writerows(profile.rows())
     numbers = [(name, 0, value) for name, value in profile.numbers.items()]
     record.metrics += [*profile.points(), *numbers]
-    record.tags["verdict"] = outcome.verdict
+    record.tags |= {"verdict": outcome.verdict, "because": outcome.because}
     record.files += [SETTINGS, LAYERS]
 
 
@@ -140,7 +140,7 @@ def outcome(record: Record) -> Outcome:
     for name, layer, value in record.metrics:
         if name not in numbers:
             curves.setdefault(name, np.full(depth, math.nan))[layer - 1] = value
-    return Outcome(record.params, Profile(depth, curves, numbers), record.tags["verdict"])
+    return _judged(record.params, Profile(depth, curves, numbers), record.tags)
 
 
 def outcome_of(store: Store, run: Tracked) -> Outcome:
@@ -157,7 +157,11 @@ def outcome_of(store: Store, run: Tracked) -> Outcome:
         if name != "layer":
             curves[name] = np.array([float(row[name] or math.nan) for row in rows])
     numbers = {name: value for name, value in run.metrics.items() if name in NUMBERS}
-    return Outcome(run.params, Profile(depth, curves, numbers), run.tags["verdict"])
+    return _judged(run.params, Profile(depth, curves, numbers), run.tags)
+
+
+def _judged(params: Mapping[str, str], profile: Profile, tags: Mapping[str, str]) -> Outcome:
+    return Outcome(params, profile, tags["verdict"], tags["because"])
 
 
 def _empty_curves(depth: int) -> dict[str, np.ndarray]:

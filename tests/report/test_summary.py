@@ -4,10 +4,11 @@ import io
 import math
 
 import numpy as np
+import pytest
 from rich.console import Console
 
 from fanin.report.progress import progress
-from fanin.report.summary import Outcome, say_where, show
+from fanin.report.summary import COLOURS, Outcome, say_where, say_why, show
 from fanin.signal.profile import Profile
 
 
@@ -22,7 +23,7 @@ def outcome(init: str, std: list[float], verdict: str) -> Outcome:
             "summary/backward_ms": 12.0,
         },
     )
-    return Outcome({"init": init, "depth": str(len(std))}, profile, verdict)
+    return Outcome({"init": init, "depth": str(len(std))}, profile, verdict, f"it is {verdict}")
 
 
 def printed(show_it) -> list[str]:
@@ -53,6 +54,23 @@ def test_small_numbers_are_written_short():
 def test_settings_are_shown_as_they_are():
     rows = [outcome("[red]x[/y]", [1], "healthy")]
     assert printed(lambda console: show(rows, ["init"], console))[-1].startswith("[red]x[/y]")
+
+
+@pytest.mark.parametrize("verdict", COLOURS)
+def test_every_verdict_has_its_colour(verdict):
+    lines = printed(lambda console: show([outcome("xavier", [1], verdict)], ["init"], console))
+    assert lines[-1].split()[-1] == verdict
+
+
+@pytest.mark.parametrize(
+    ("jobs", "more"), [(1, []), (8, []), (9, ["and 1 more"]), (40, ["and 32 more"])]
+)
+def test_a_line_a_job_says_why_up_to_eight(jobs, more):
+    named = [(f"seed={n}", outcome("x", [1], "dead")) for n in range(jobs)]
+    blank, *lines = printed(lambda console: say_why(named, console))
+    assert blank == ""
+    assert lines[: min(jobs, 8)] == [f"seed={n} is dead: it is dead" for n in range(min(jobs, 8))]
+    assert [line.split(":")[0] for line in lines[8:]] == more
 
 
 def test_where_to_look(monkeypatch, tmp_path):

@@ -14,7 +14,7 @@ def job(init: str, *std: float, depth: str = "2", **numbers: float):
     curves = {"activation/std": np.array(std)}
     named = {f"summary/{name}": value for name, value in numbers.items()}
     params = {"init": init, "depth": depth, "init.scale": "2.0"}
-    return Outcome(params, Profile(depth=len(std), curves=curves, numbers=named), "healthy")
+    return Outcome(params, Profile(depth=len(std), curves=curves, numbers=named), "healthy", "")
 
 
 JOBS = [job("xavier", 0.5, 0.01), job("kaiming", 0.8, 0.5, loss=3.0), job("normal", 9, math.nan)]

@@ -76,8 +76,9 @@ def test_curves_are_what_the_pass_left(build, profile, depth):
     measured = profile(network)
     for name, values in seed_by_seed(network).items():
         np.testing.assert_allclose(measured.curves[name], values[:, 0], rtol=1e-10, atol=1e-14)
-    shares = statistics.dead_fraction(Tanh(), network.z, network.a)[:, 0]
-    assert measured.curves["activation/dead_fraction"].tolist() == shares.tolist()
+    shares = statistics.dead_and_saturated(Tanh(), network.z, network.a)
+    for name, share in zip(("dead", "saturated"), shares, strict=True):
+        assert measured.curves[f"activation/{name}_fraction"].tolist() == share[:, 0].tolist()
     cosines = statistics.correlation(network.a)[:, 0]
     assert measured.curves["activation/correlation"].tolist() == cosines.tolist()
 
@@ -235,7 +236,12 @@ def test_growth_is_the_median_over_replicas(build, profile):
 @pytest.mark.parametrize("depth", [0, 1])
 def test_one_layer_does_not_grow(build, profile, depth):
     numbers = profile(build(KAIMING, ReLU(), depth=depth)).numbers
-    assert set(numbers) == {"summary/loss", "summary/forward_ms", "summary/backward_ms"}
+    assert set(numbers) == {
+        "summary/loss",
+        "summary/input_correlation",
+        "summary/forward_ms",
+        "summary/backward_ms",
+    }
 
 
 def test_one_input_has_no_correlation(build, profile):
@@ -249,6 +255,26 @@ def test_one_input_has_no_correlation(build, profile):
     assert names == set(measured.curves) - without
     assert without < set(measured.curves)
     assert measured.rows()[0]["activation/correlation"] is None
+    assert "summary/input_correlation" not in measured.numbers
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1)], ids=len)
+@pytest.mark.parametrize("activation", [Tanh(), Sigmoid(), ReLU(), Identity()], ids=str)
+def test_a_bounded_activation_has_a_curve_of_its_saturation(build, profile, activation, seeds):
+    curves = profile(build(KAIMING, activation, depth=4, seeds=seeds)).curves
+    there = [name for name in curves if "saturated" in name]
+    bounded = isinstance(activation, Tanh | Sigmoid)
+    assert len(there) == bounded * (1 if len(seeds) == 1 else 3)
+    assert all(np.isfinite(curves[name]).all() for name in there)
+
+
+def test_the_inputs_own_correlation(build, profile):
+    alike = torch.ones(200, 100)
+    opposite = alike * torch.tensor([1.0, -1.0]).repeat(100)[:, None]
+    for inputs, expected in ((alike, 1), (opposite, -1 / 199), (None, 0)):
+        network = build(KAIMING, ReLU(), depth=2, inputs=inputs, seeds=(0, 1))
+        measured = profile(network).numbers["summary/input_correlation"]
+        assert measured == pytest.approx(expected, abs=1e-6 if inputs is not None else 0.01)
 
 
 def test_depth_0_is_a_loss_and_a_time(build, profile):
@@ -333,7 +359,7 @@ def test_every_dtype_is_measured_and_left_alone(build, profile, dtype):
 
 
 def test_the_names_that_claims_may_use_are_those_that_are_measured(build, profile):
-    measured = profile(build(KAIMING, ReLU(), depth=2))
+    measured = profile(build(KAIMING, Tanh(), depth=2))
     assert set(measured.curves) == set(CURVES)
     assert set(measured.numbers) <= set(NUMBERS)
     assert set(NUMBERS) - set(measured.numbers) == {

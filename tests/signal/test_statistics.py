@@ -10,10 +10,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fanin.nn.activations import Activation, Identity, LeakyReLU, ReLU, Sigmoid, Tanh
+from fanin.nn.activations import (
+    Activation,
+    HardTanh,
+    Identity,
+    LeakyReLU,
+    ReLU,
+    Sigmoid,
+    Softsign,
+    Tanh,
+)
 from fanin.nn.init import Normal
 from fanin.signal import statistics
-from fanin.signal.statistics import correlation, dead_fraction, mean, norm, std
+from fanin.signal.statistics import correlation, dead_and_saturated, mean, norm, std
 
 DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 
@@ -27,8 +36,8 @@ def float64(x):
 
 
 def mean_cosine(layer):
-    """Pair by pair, rows of zeros left out."""
-    rows = [row / np.sqrt((row**2).sum()) for row in layer if row.any()]
+    """Pair by pair, rows of zeros left out; single values have no direction."""
+    rows = [row / np.sqrt((row**2).sum()) for row in layer if row.any() and len(row) > 1]
     cosines = [(u * v).sum() for u, v in combinations(rows, 2)]
     return np.mean(cosines) if cosines else math.nan
 
@@ -90,12 +99,14 @@ def test_chunks_do_not_show(statistic, chunk, monkeypatch):
 
 
 @pytest.mark.parametrize("chunk", [1, 100, 161])
-def test_chunks_do_not_show_in_the_dead(chunk, monkeypatch):
+@pytest.mark.parametrize(("share", "activation"), [(0, ReLU()), (1, Tanh())], ids=str)
+def test_chunks_do_not_show_in_the_dead_and_the_saturated(share, activation, chunk, monkeypatch):
     z = random(5, 2, 8, 50) - 1.5
-    whole = dead_fraction(ReLU(), z, z.relu())
+    a = activation.forward(z)
+    whole = dead_and_saturated(activation, z, a)[share]
     assert 0 < whole.min() < whole.max() < 1
     monkeypatch.setattr(statistics, "_CHUNK", chunk)
-    assert torch.equal(dead_fraction(ReLU(), z, z.relu()), whole)
+    assert torch.equal(dead_and_saturated(activation, z, a)[share], whole)
 
 
 @pytest.mark.parametrize(
@@ -253,6 +264,10 @@ def test_correlation_of_rows_of_unlike_sizes():
     np.testing.assert_allclose(correlation(x * sizes), correlation(x), atol=1e-6)
 
 
+def test_correlation_of_single_units_is_nan():
+    assert correlation(random(2, 3, 4, 1)).isnan().all()
+
+
 def columns(values, batch=4):
     """A layer whose units have these values on every input."""
     return torch.tensor(values).expand(1, 1, batch, len(values)).clone()
@@ -274,7 +289,7 @@ def columns(values, batch=4):
 )
 def test_dead_units_are_counted(activation, values, expected, dtype):
     z = columns(values).to(dtype)
-    share = dead_fraction(activation, z, activation.forward(z))
+    share, _ = dead_and_saturated(activation, z, activation.forward(z))
     assert share.dtype == torch.float64
     assert share.item() == pytest.approx(expected, abs=1e-7)
 
@@ -282,7 +297,7 @@ def test_dead_units_are_counted(activation, values, expected, dtype):
 def test_a_unit_that_one_input_reaches_is_not_dead():
     z = torch.full((2, 3, 4, 5), -1.0)
     z[1, 2, 3, :2] = 1
-    share = dead_fraction(ReLU(), z, z.relu())
+    share, _ = dead_and_saturated(ReLU(), z, z.relu())
     assert share[1, 2].item() == pytest.approx(0.6)
     assert share.sum().item() == pytest.approx(5.6)
 
@@ -299,7 +314,39 @@ def test_dead_is_below_a_millionth_of_the_steepest(steepness):
 
     # 1 - tanh(z)^2 is 4 exp(-2 z) far out: 2e-6 at 7.25, 0.5e-6 at 7.95.
     z = columns([7.25, 7.95]).double()
-    assert dead_fraction(Scaled(), z, Scaled().forward(z)).item() == 0.5
+    dead, saturated = dead_and_saturated(Scaled(), z, Scaled().forward(z))
+    assert (dead.item(), saturated.item()) == (0.5, 1)
+
+
+@every_dtype
+@pytest.mark.parametrize(
+    ("activation", "values", "expected"),
+    [
+        # tanh' = 1 - tanh^2 is 0.05 at 2.1780; sigmoid' / 0.25 at 4.3565; softsign' at 3.4721.
+        (Tanh(), [-2.3, -2.1, 0.0, 2.1, 2.3], 0.4),
+        (Sigmoid(), [-4.6, -4.2, 0.0, 4.2, 4.6], 0.4),
+        (Softsign(), [-3.6, -3.4, 0.0, 3.4, 3.6], 0.4),
+        (HardTanh(), [-1.1, 0.9, 0.0, 3.0], 0.5),
+        (ReLU(), [-1.0, 1.0], math.nan),
+        (LeakyReLU(), [-1.0, 1.0], math.nan),
+        (Identity(), [-1e3, 1e3], math.nan),
+    ],
+    ids=str,
+)
+def test_saturated_entries_are_counted(activation, values, expected, dtype):
+    z = columns(values).to(dtype)
+    _, share = dead_and_saturated(activation, z, activation.forward(z))
+    assert (share.shape, share.dtype) == ((1, 1), torch.float64)
+    assert share.item() == pytest.approx(expected, abs=1e-12, nan_ok=True)
+
+
+def test_entries_are_saturated_one_by_one_and_units_die_as_a_whole():
+    z = torch.zeros(2, 3, 4, 5)
+    z[1, 2, :3] = 50.0
+    dead, saturated = dead_and_saturated(Tanh(), z, z.tanh())
+    assert dead.sum() == 0
+    assert saturated[1, 2].item() == pytest.approx(3 / 4)
+    assert saturated.sum().item() == pytest.approx(3 / 4)
 
 
 @dataclass(frozen=True)
@@ -318,6 +365,6 @@ def test_counting_the_dead_leaves_a_pass_as_it_was():
         z = random(2, 2, 6, 5)
         a = activation.forward(z)
         z_before, a_before = z.clone(), a.clone()
-        dead_fraction(activation, z, a)
+        dead_and_saturated(activation, z, a)
         assert torch.equal(z, z_before)
         assert torch.equal(a, a_before)

@@ -1,7 +1,6 @@
 """What stands on the screen at the end of a run or a sweep: a table, and where to look."""
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from rich.text import Text
 
 from fanin.signal.claims import Finding
 from fanin.signal.profile import Profile
+from fanin.signal.verdict import short
 
 HEADINGS = (
     "std\nfirst",
@@ -27,7 +27,16 @@ HEADINGS = (
 )
 CLAIM_COLOURS = {"kept": "green", "broken": "red", "untested": "yellow"}
 _WIDEST = 1000
-COLOURS = {"healthy": "green", "vanishing": "blue", "exploding": "red", "dead": "magenta"}
+COLOURS = {  # trouble is bold, too: not every eye tells red from green
+    "healthy": "green",
+    "vanishing": "bold blue",
+    "exploding": "bold red",
+    "collapsed": "bold cyan",
+    "dead": "bold magenta",
+    "saturated": "bold yellow",
+    "nonfinite": "bold red reverse",
+}
+_REASONS = 8  # of a sweep are told; the others are to be read in the store
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,7 @@ class Outcome:
     params: Mapping[str, str]
     profile: Profile
     verdict: str
+    because: str
 
 
 @dataclass(frozen=True)
@@ -115,6 +125,15 @@ def _measured(profile: Profile, first: Profile) -> list[str]:
     ]
 
 
+def say_why(named: Sequence[tuple[str, Outcome]], console: Console) -> None:
+    """A line a job: its name, its verdict, and what that rests on."""
+    console.print()
+    for name, outcome in named[:_REASONS]:
+        console.print(f"{name} is {outcome.verdict}: {outcome.because}")
+    if len(named) > _REASONS:
+        console.print(f"and {len(named) - _REASONS} more: see the tag because")
+
+
 def show_claims(findings: Sequence[Finding], console: Console) -> None:
     """What became of each claim, with the measured value beside the expected one."""
     table = _table()
@@ -191,4 +210,4 @@ def say_waiting(count: int, uri: str, console: Console) -> None:
 def _number(value: float) -> str:
     if not math.isfinite(value):
         return ""
-    return f"{value:,.0f}" if 1e3 <= value < 1e6 else re.sub("e-0", "e-", f"{value:.3g}")
+    return f"{value:,.0f}" if 1e3 <= value < 1e6 else short(value)

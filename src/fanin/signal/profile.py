@@ -26,6 +26,7 @@ CURVES = (
     "activation/mean",
     "activation/std",
     "activation/dead_fraction",
+    "activation/saturated_fraction",
     "activation/correlation",
     "gradient/preactivation_norm",
     "gradient/weight_norm",
@@ -35,6 +36,7 @@ CURVES = (
 )
 NUMBERS = (
     "summary/loss",
+    "summary/input_correlation",
     "summary/std_growth",
     "summary/gradient_growth",
     "summary/first_nonfinite_layer",
@@ -67,7 +69,10 @@ def is_metric(name: str) -> bool:
 
 @dataclass(frozen=True)
 class Profile:
-    """`curves`: name -> (depth,), nan where there is no finite value. `numbers`: all finite."""
+    """`curves`: name -> (depth,), nan where there is no finite value. `numbers`: all finite.
+
+    An activation that is not bounded does not saturate, and has no curve for it.
+    """
 
     depth: int
     curves: dict[str, Array]
@@ -105,18 +110,22 @@ def measure(
     also: numbers that were found elsewhere, of the run or (replicas,).
     """
     z, a, delta, gradients = network.z, network.a, network.delta, network.gradients
+    dead, saturated = statistics.dead_and_saturated(network.activation, z, a)
     weight_gradients = [statistics.norm(stack) for stack in (gradients.first, gradients.hidden)]
     measured = {
         "preactivation/mean": statistics.mean(z),
         "preactivation/std": statistics.std(z),
         "activation/mean": statistics.mean(a),
         "activation/std": statistics.std(a),
-        "activation/dead_fraction": statistics.dead_fraction(network.activation, z, a),
+        "activation/dead_fraction": dead,
+        "activation/saturated_fraction": saturated,
         "activation/correlation": statistics.correlation(a),
         "gradient/preactivation_norm": statistics.norm(delta),
         "gradient/weight_norm": torch.cat(weight_gradients),
         "gradient/bias_norm": statistics.norm(gradients.biases),
     }
+    if not network.activation.bounded:
+        del measured["activation/saturated_fraction"]
     seeds = {name: values.numpy() for name, values in measured.items()}
 
     forward_finite = np.isfinite(seeds["preactivation/std"] + seeds["activation/std"])
@@ -134,6 +143,7 @@ def measure(
     loss[~loss.isfinite()] = math.inf
     numbers = {
         "summary/loss": float(_percentile(loss.numpy(), 50)),
+        "summary/input_correlation": statistics.correlation(network.inputs[None, None]).item(),
         "summary/std_growth": _growth(seeds["activation/std"]),
         "summary/gradient_growth": _growth(seeds["gradient/preactivation_norm"][::-1]),
         "summary/first_nonfinite_layer": _first_nonfinite_layer(forward_finite, backward_finite),
@@ -172,18 +182,19 @@ def _percentile(values: Array, percent: float) -> Array:
     return result[..., 0]
 
 
-def _growth(seeds: Array) -> float:
-    """Factor a layer along axis 0, between the first and the last value that is not 0.
+def growth(curve: Array) -> float:
+    """Factor a layer, between the first and the last value that is not 0; nan without two such."""
+    (layers,) = np.nonzero(np.isfinite(curve) & (curve > 0))
+    if len(layers) < 2:
+        return math.nan
+    first, last = layers[0], layers[-1]
+    log_ratio = math.log(curve[last]) - math.log(curve[first])
+    return math.exp(log_ratio / (last - first))
 
-    The median over the replicas; nan where none has two such values.
-    """
-    factors = []
-    for curve in seeds.T:
-        (layers,) = np.nonzero(np.isfinite(curve) & (curve > 0))
-        if len(layers) > 1:
-            first, last = layers[0], layers[-1]
-            log_ratio = math.log(curve[last]) - math.log(curve[first])
-            factors.append(math.exp(log_ratio / (last - first)))
+
+def _growth(seeds: Array) -> float:
+    """The median over the replicas that have such a factor; nan where none has."""
+    factors = [factor for factor in map(growth, seeds.T) if not math.isnan(factor)]
     return float(np.median(factors)) if factors else math.nan
 
 

@@ -20,6 +20,9 @@ from fanin.nn.activations import Activation
 DEAD_BELOW = 1e-6
 """A unit counts as dead on an input where |phi'| is below this share of its largest value."""
 
+SATURATED_BELOW = 0.05
+"""An entry counts as saturated where |phi'| is below this share of its largest value."""
+
 _CHUNK = 2**18  # entries measured at once: the temporaries then stay in the cache
 
 
@@ -63,14 +66,24 @@ def norm(x: Tensor) -> Tensor:
     return _by_layers(chunk, x)
 
 
-def dead_fraction(activation: Activation, z: Tensor, a: Tensor) -> Tensor:
-    """The share of units whose derivative is zero on every input of the batch."""
+def dead_and_saturated(activation: Activation, z: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
+    """Two shares: of dead units, zero in derivative on every input, and of saturated entries.
+
+    The entries are those of all inputs and units. Only where phi is flat on both sides can it
+    be saturated; for any other the second is nan.
+    """
 
     def chunk(z: Tensor, a: Tensor) -> Tensor:
-        steepest = activation.derivative(z, a).abs().amax(-2)
-        return (steepest < DEAD_BELOW * activation.steepest).double().mean(-1)
+        slope = activation.derivative(z, a).abs()
+        dead = (slope.amax(-2) < DEAD_BELOW * activation.steepest).double().mean(-1)
+        saturated = torch.full_like(dead, torch.nan)
+        if activation.bounded:
+            flat = slope < SATURATED_BELOW * activation.steepest
+            saturated = flat.sum((-2, -1)).double() / (z.shape[-2] * z.shape[-1])
+        return torch.stack([dead, saturated], dim=-1)
 
-    return _by_layers(chunk, z, a)
+    dead, saturated = _by_layers(chunk, z, a).unbind(-1)
+    return dead, saturated
 
 
 def correlation(a: Tensor) -> Tensor:
@@ -78,7 +91,7 @@ def correlation(a: Tensor) -> Tensor:
 
     With unit vectors u_i, the sum of the cosines of all pairs is |sum u_i|^2 - n. An input
     whose activations are all zero has no direction and is left out; nan where fewer than two
-    inputs are left.
+    inputs are left, and in a layer of one unit, where a direction is no more than a sign.
     """
 
     def chunk(a: Tensor) -> Tensor:
@@ -88,7 +101,8 @@ def correlation(a: Tensor) -> Tensor:
         u = a / largest.masked_fill_(largest == 0, 1)
         u /= torch.linalg.vector_norm(u, dim=-1, keepdim=True).clamp_(min=0.5)
         pairs = u.sum(-2).square().sum(-1).double() - n
-        return pairs / torch.where(n > 1, n * (n - 1), torch.nan)
+        some = (n > 1) & (a.shape[-1] > 1)
+        return pairs / torch.where(some, n * (n - 1), torch.nan)
 
     return _by_layers(chunk, a)
 
