@@ -299,16 +299,22 @@ def chosen(hydra: Any) -> Choices:
     for group in (*GROUPS, "experiment"):
         option = choices.get(group)
         if option and option.endswith((".yaml", ".yml")):  # Hydra would take it for the name
-            known = nearest(option, _options(group))
+            known = nearest(option, options(group))
             raise SettingError(f"{group}={option}: no such option{known}")
     return {name: choices.get(name) for name in (*GROUPS, "experiment")}
 
 
-def _options(group: str) -> list[str]:
+def options(group: str) -> list[str]:
     """The options of a group by name."""
     if group == "experiment":
         return _experiments()
     return sorted(path.stem for path in (PROJECT / "conf" / group).glob("*.yaml"))
+
+
+def option(group: str, name: str, kind: type) -> Any:
+    """What an option's file describes, on its own defaults. Raises SettingError."""
+    node = OmegaConf.load(PROJECT / "conf" / group / f"{name}.yaml")
+    return build(OmegaConf.create({group: node}), group, kind)
 
 
 def complete(config: DictConfig) -> DictConfig:
@@ -510,7 +516,7 @@ def _no_such_setting(error: OmegaConfBaseException) -> str:
             return f"{name}: no such setting; did you mean {other}.{key}?{everything}"
     group = name.partition(".")[0]
     having = [
-        f"; {group}={option} has one" for option in _options(group) if _has(group, option, key)
+        f"; {group}={option} has one" for option in options(group) if _has(group, option, key)
     ]
     return f"{name}: no such setting{''.join(having[:1]) or did_you_mean(key, known)}{everything}"
 

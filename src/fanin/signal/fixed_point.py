@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 from scipy.optimize import brentq
 
 from fanin.nn.activations import Activation
@@ -47,16 +48,16 @@ class FixedPoint:
 
 
 def fixed_point(activation: Activation, weights: float, biases: float, q: float) -> FixedPoint:
-    """The fixed point that is reached from q.
+    """The fixed point that is reached from q, which is over 0.
 
-    weights: sigma_w^2 = fan_in Var(w). biases: sigma_b^2. One of them is over 0.
+    weights: sigma_w^2 = fan_in Var(w). biases: sigma_b^2.
     """
     q = min(max(q, SMALLEST), LARGEST)
 
     def growth(log_q: float) -> float:
         """log of q after the next layer over q."""
         q = math.exp(log_q)
-        return math.log((weights * moments(activation, q).second.value + biases) / q)
+        return float(np.log((weights * moments(activation, q).second.value + biases) / q))
 
     reached = _root(growth, q)
     q = min(max(reached, ZERO), LARGEST)

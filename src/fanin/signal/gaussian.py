@@ -23,6 +23,7 @@ Rule = tuple[Array, Array]
 _RULE = np.polynomial.legendre.leggauss(16)
 _RULE_OF_PAIRS = np.polynomial.legendre.leggauss(10)
 _REACH = 9.0  # standard deviations: beyond lies less than 1e-18
+_STEPS = 4001  # where what is averaged jumps
 _LEAST = 1e-16  # of |c| and of 1 - |c|, whose roots are the scales of a pair
 
 
@@ -40,6 +41,10 @@ class Response(NamedTuple):
     def bend(self) -> float:
         """(q^2 / E) d^2 E / dq^2: what the variance of a q that varies does to the mean."""
         return self.curvature + self.elasticity**2 - self.elasticity
+
+    def over(self, variance: float) -> float:
+        """The mean where q varies by this relative variance; to first order in it."""
+        return self.value * math.exp(variance / 2 * self.bend)
 
 
 class Moments(NamedTuple):
@@ -102,14 +107,14 @@ def moments(activation: Activation, q: float) -> Moments:
     first, second = u_squared - 1, u_squared**2 - 4 * u_squared + 1  # times density: d / d log s
 
     def response(f: Array, moving: float = 0.0) -> Response:
-        value = float(weights @ f)
-        elasticity = float(weights @ (f * first)) / 2 / value
-        curvature = (float(weights @ (f * second)) / 4 - moving) / value - elasticity**2
+        value = np.float64(weights @ f)
+        elasticity = np.float64(weights @ (f * first)) / 2 / value
+        curvature = (np.float64(weights @ (f * second)) / 4 - moving) / value - elasticity**2
         return Response(value, elasticity, curvature)
 
-    mean = float(weights @ phi)
+    mean = np.float64(weights @ phi)
     centred = phi - mean
-    by_log_q = float(weights @ (centred * first)) / 2  # of the mean
+    by_log_q = np.float64(weights @ (centred * first)) / 2  # of the mean
     squares, slopes = centred**2, slope**2
     # d^2/d(log q)^2 of a variance also has the mean that moves: -2 (d mean / d log q)^2.
     variance = response(squares, moving=2 * by_log_q**2)
@@ -118,13 +123,13 @@ def moments(activation: Activation, q: float) -> Moments:
     return Moments(
         mean=mean,
         mean_slope=by_log_q,
-        mean_bend=float(weights @ (centred * second)) / 4 - by_log_q,
+        mean_bend=np.float64(weights @ (centred * second)) / 4 - by_log_q,
         variance=variance,
         second=square,
         slope=slope_moment,
-        variance_noise=float(weights @ squares**2) / variance.value**2 - 1,
-        second_noise=float(weights @ (phi**2 - square.value) ** 2) / square.value**2,
-        slope_fourth=float(weights @ slopes**2) / slope_moment.value**2,
+        variance_noise=np.float64(weights @ squares**2) / variance.value**2 - 1,
+        second_noise=np.float64(weights @ (phi**2 - square.value) ** 2) / square.value**2,
+        slope_fourth=np.float64(weights @ slopes**2) / slope_moment.value**2,
     )
 
 
@@ -151,16 +156,25 @@ def pair_moments(activation: Activation, q: float, c: float, mean: float) -> Pai
     )
 
     def average(f: Array) -> float:
-        return float(weights @ (f * (f if c >= 0 else f[::-1])))
+        return np.float64(weights @ (f * (f if c >= 0 else f[::-1])))
 
-    variance = float(weights @ square)
+    variance = np.float64(weights @ square)
     return PairMoments(
         covariance=average(first),
         slope=average(slope_1),
         variance_noise=average(square) / variance**2 - 1,
         second_noise=(average(square + 2 * mean * first) - variance**2) / (variance + mean**2) ** 2,
-        slope_square=average(slope_2) / float(weights @ slope_2) ** 2,
+        slope_square=average(slope_2) / np.float64(weights @ slope_2) ** 2,
     )
+
+
+def saturated_share(activation: Activation, q: float, below: float) -> float:
+    """P(|phi'(x)| < below times its largest), x ~ N(0, q), to three digits."""
+    u = np.linspace(-_REACH, _REACH, _STEPS)
+    _, slope = _values(activation, math.sqrt(q) * u)
+    weights = _density(u)
+    flat = np.abs(slope) < below * activation.steepest
+    return float(weights[flat].sum() / weights.sum())
 
 
 def _gaussian_nodes(sigma: float, ends: Sequence[float], rule: Rule) -> tuple[Array, Array]:

@@ -25,7 +25,6 @@ between what a layer adds on the way forward and on the way back.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -36,7 +35,15 @@ from fanin.nn.activations import Activation, Identity, ReLU
 from fanin.nn.init import Init
 from fanin.signal import statistics
 from fanin.signal.fixed_point import FixedPoint, fixed_point
-from fanin.signal.gaussian import Moments, PairMoments, Response, moments, pair_moments
+from fanin.signal.gaussian import (
+    Moments,
+    PairMoments,
+    Response,
+    moments,
+    pair_moments,
+    saturated_share,
+)
+from fanin.signal.once import once
 
 Array = np.ndarray
 
@@ -123,6 +130,8 @@ def describe(x: Tensor) -> Inputs:
     )
 
 
+@once
+@np.errstate(all="ignore")  # a phi that is flat everywhere has nan where others have a slope
 def predict(
     init: Init, activation: Activation, inputs: Inputs, *, depth: int, width: int, outputs: int = 1
 ) -> Prediction:
@@ -130,11 +139,56 @@ def predict(
 
     `init` is the scheme as it is for this activation (`Init.given`).
     """
-    try:
-        hash((init, activation))
-    except TypeError:  # a class of the user's own may have no hash
-        return _predict(init, activation, inputs, depth, width, outputs)
-    return _predict_once(init, activation, inputs, depth, width, outputs)
+    layers = _forward(init, activation, inputs, depth, width)
+    log_norms, norms = _backward(init, activation, layers, width, outputs)
+    curves = {
+        "preactivation/std": [math.sqrt(layer.q) for layer in layers],
+        "activation/mean": [layer.mean for layer in layers],
+        STD: [math.sqrt(layer.variance) for layer in layers],
+        "activation/correlation": [layer.out.cosine for layer in layers],
+        GRADIENT: log_norms,
+    }
+    if inputs.count == 1:
+        del curves["activation/correlation"]
+    if activation.bounded:
+        curves["activation/saturated_fraction"] = [
+            saturated_share(activation, layer.q, statistics.SATURATED_BELOW) for layer in layers
+        ]
+    logs = {
+        "preactivation/std": [layer.log_z for layer in layers],
+        STD: [layer.log_a for layer in layers],
+        GRADIENT: norms,
+    }
+    values = {name: _padded(curve, depth) for name, curve in curves.items()}
+    values[GRADIENT] = np.exp(values[GRADIENT])
+    given = [inputs.second_moment, *(layer.out.second_moment for layer in layers[:-1])]
+    fan_ins = [inputs.features, *[width] * (depth - 1)][:depth]
+    variances = [
+        init.variance_for(second_moment, fan_in, width)
+        for second_moment, fan_in in zip(given, fan_ins, strict=False)
+    ]
+    # A fitted layer has the variance that goes with the q of 1 that it is fitted to.
+    second_moment = moments(activation, 1.0).second.value
+    sigma_w2 = width * init.variance_for(second_moment, width, width)
+    sigma_b2 = init.bias_variance(width, width)
+    return Prediction(
+        curves=values,
+        shifts={name: _padded([log.shift / 2 for log in s], depth) for name, s in logs.items()},
+        spreads={
+            name: _padded(
+                [math.hypot(math.sqrt(max(log.variance, 0)) / 2, _ROUNDING) for log in s], depth
+            )
+            for name, s in logs.items()
+        },
+        slopes=_padded([layer.slope for layer in layers], depth),
+        weight_variances=_padded(variances, depth),
+        slope_fourths=_padded(
+            [layer.one.slope_fourth * layer.one.slope.value**2 for layer in layers], depth
+        ),
+        sigma_w2=sigma_w2,
+        sigma_b2=sigma_b2,
+        point=fixed_point(activation, sigma_w2, sigma_b2, layers[0].q) if layers else None,
+    )
 
 
 class _Log(NamedTuple):
@@ -217,59 +271,6 @@ class _Layer:
     out: _Signal
 
 
-def _predict(
-    init: Init, activation: Activation, inputs: Inputs, depth: int, width: int, outputs: int
-) -> Prediction:
-    layers = _forward(init, activation, inputs, depth, width)
-    log_norms, norms = _backward(init, activation, layers, width, outputs)
-    curves = {
-        "preactivation/std": [math.sqrt(layer.q) for layer in layers],
-        "activation/mean": [layer.mean for layer in layers],
-        STD: [math.sqrt(layer.variance) for layer in layers],
-        "activation/correlation": [layer.out.cosine for layer in layers],
-        GRADIENT: log_norms,
-    }
-    if inputs.count == 1:
-        del curves["activation/correlation"]
-    logs = {
-        "preactivation/std": [layer.log_z for layer in layers],
-        STD: [layer.log_a for layer in layers],
-        GRADIENT: norms,
-    }
-    values = {name: _padded(curve, depth) for name, curve in curves.items()}
-    with np.errstate(over="ignore"):
-        values[GRADIENT] = np.exp(values[GRADIENT])
-    given = [inputs.second_moment, *(layer.out.second_moment for layer in layers[:-1])]
-    fan_ins = [inputs.features, *[width] * (depth - 1)]
-    variances = [
-        init.variance_for(second_moment, fan_in, width)
-        for second_moment, fan_in in zip(given, fan_ins, strict=False)
-    ]
-    # A fitted layer has the variance that goes with the q of 1 that it is fitted to.
-    second_moment = moments(activation, 1.0).second.value
-    sigma_w2 = width * init.variance_for(second_moment, width, width)
-    sigma_b2 = init.bias_variance(width, width)
-    return Prediction(
-        curves=values,
-        shifts={name: _padded([log.shift / 2 for log in s], depth) for name, s in logs.items()},
-        spreads={
-            name: _padded([math.hypot(math.sqrt(log.variance) / 2, _ROUNDING) for log in s], depth)
-            for name, s in logs.items()
-        },
-        slopes=_padded([layer.slope for layer in layers], depth),
-        weight_variances=_padded(variances, depth),
-        slope_fourths=_padded(
-            [layer.one.slope_fourth * layer.one.slope.value**2 for layer in layers], depth
-        ),
-        sigma_w2=sigma_w2,
-        sigma_b2=sigma_b2,
-        point=fixed_point(activation, sigma_w2, sigma_b2, layers[0].q) if layers else None,
-    )
-
-
-_predict_once = lru_cache(maxsize=64)(_predict)
-
-
 def _padded(values: Sequence[float], depth: int) -> Array:
     return np.array([*values, *[math.nan] * (depth - len(values))])
 
@@ -320,8 +321,8 @@ def _layer(
 
     # Averages over the inputs, whose q are not all the same.
     mean = one.mean + lengths.inputs / 2 * one.mean_bend
-    second = one.second.value * (1 + lengths.inputs / 2 * one.second.bend)
-    variance = one.variance.value * (1 + lengths.inputs / 2 * one.variance.bend)
+    second = one.second.over(lengths.inputs)
+    variance = one.variance.over(lengths.inputs)
     variance += lengths.inputs * one.mean_slope**2
 
     log_q = given.log.through(Response(q, part, part * (1 - part)))
@@ -361,7 +362,7 @@ def _layer(
         pair=pair,
         mean=mean,
         variance=variance,
-        slope=one.slope.value * (1 + lengths.inputs / 2 * one.slope.bend),
+        slope=one.slope.over(lengths.inputs),
         part=part,
         spared=spared,
         log_q=log_q,
@@ -373,7 +374,7 @@ def _layer(
         noise=added * step.variance,
         out=_Signal(
             second_moment=second,
-            cosine=next_cosine,
+            cosine=min(next_cosine, 1.0),
             scatter=scatter.plus(made),
             lengths=lengths.times(one.second.elasticity**2).plus(of_one - added),
             share=given.share,
@@ -410,7 +411,7 @@ def _backward(
     alike = _alike_back(layers[-1], 1 / outputs, width)
     for layer, after in zip(layers[-2::-1], layers[:0:-1], strict=True):
         second = layer.out.second_moment
-        log_square += math.log(width * init.variance_for(second, width, width) * layer.slope)
+        log_square += np.log(width * init.variance_for(second, width, width) * layer.slope)
 
         itself = 3 * layer.one.slope_fourth - 1
         others = (1 + 2 * alike) * layer.pair.slope_square - 1

@@ -1,0 +1,172 @@
+"""Advice: which inits keep a signal alive in a network, by theory, and what to try instead.
+
+Only settings of which theory is sure are recommended: those that nearly every seed survives.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from fanin.config import option, options
+from fanin.nn.activations import Activation
+from fanin.nn.init import Init, Orthogonal, VarianceScaling
+from fanin.signal.critical import critical_variance
+from fanin.signal.forecast import Forecast, forecast
+from fanin.signal.gaussian import moments
+from fanin.signal.once import once
+from fanin.signal.theory import Inputs, Prediction, predict
+
+BEST = 2
+"""So many settings are recommended at most."""
+
+_FAMILIAR = ("kaiming", "xavier", "glorot", "orthogonal", "lecun", "torch_default", "critical")
+"""Inits in the order in which they are named where theory finds no difference."""
+
+_ELSEWHERE = ("tanh", "erf", "softsign", "selu", "elu", "leaky_relu", "identity")
+"""Activations to turn to, the most usual first."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is given, and what an init is sought for. `depth` is 1 or more."""
+
+    activation_name: str
+    activation: Activation
+    inputs: Inputs
+    depth: int
+    width: int
+    outputs: int
+    dtype: torch.dtype
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Settings, such as ("init=kaiming",), the init that they mean, and what is predicted."""
+
+    settings: tuple[str, ...]
+    prediction: Prediction
+    forecast: Forecast
+
+    @property
+    def is_healthy(self) -> bool:
+        return self.forecast.verdict == "healthy" and self.forecast.is_sure
+
+    @property
+    def typed(self) -> str:
+        return " ".join(self.settings)
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """text: a sentence. settings: each a way out, and all of them healthy."""
+
+    text: str
+    settings: Sequence[tuple[str, ...]]
+
+
+def candidate(settings: tuple[str, ...], init: Init, task: Task) -> Candidate:
+    prediction = predict(
+        init,
+        task.activation,
+        task.inputs,
+        depth=task.depth,
+        width=task.width,
+        outputs=task.outputs,
+    )
+    return Candidate(settings, prediction, forecast(prediction, task.inputs, task.dtype))
+
+
+@once
+def ranking(task: Task) -> tuple[list[Candidate], dict[str, str]]:
+    """Every option of init for the task, the best first; and those that there are none of, why."""
+    found, refused = [], {}
+    for name in options("init"):
+        init = _given(option("init", name, Init), task.activation)
+        if isinstance(init, str):
+            refused[name] = init
+        else:
+            found.append(candidate((f"init={name}",), init, task))
+    return sorted(found, key=_rank), refused
+
+
+def _given(init: Init, activation: Activation) -> Init | str:
+    """The init for this activation, or why there is none."""
+    try:
+        return init.given(activation)
+    except ValueError as error:
+        return str(error)
+
+
+def _rank(found: Candidate) -> tuple[bool, bool, float, int]:
+    of = found.forecast
+    name = found.settings[-1].removeprefix("init=")
+    familiar = _FAMILIAR.index(name) if name in _FAMILIAR else len(_FAMILIAR)
+    return of.verdict != "healthy", not of.is_sure, round(of.distress, 1), familiar
+
+
+def suggest(init: Init, task: Task) -> Suggestion:
+    """What to try in place of an init that does not keep the signal alive in this network."""
+    healthy = [one for one in ranking(task)[0] if one.is_healthy]
+    found = [*healthy[:1], *_rescaled(init, task), *healthy[1:]][:BEST]
+    if found:
+        ways = ", or ".join(one.typed for one in found)
+        text = f"{ways}: {_reason(found[0], task)}"
+        return Suggestion(text, [one.settings for one in found])
+    found = [*_with_another_activation(task), *_less_deep(task)]
+    text = f"no init is sure to carry {task.activation_name} through {task.depth} layers"
+    if not found:
+        return Suggestion(text, [])
+    return Suggestion(
+        f"{text}; healthy are {', and '.join(one.typed for one in found)}",
+        [one.settings for one in found],
+    )
+
+
+def _rescaled(init: Init, task: Task) -> Iterator[Candidate]:
+    """The same init with the scale that puts chi at 1."""
+    if not isinstance(init, VarianceScaling | Orthogonal):
+        return
+    weights = critical_variance(task.activation, init.bias_variance(task.width, task.width))
+    if weights is None:
+        return
+    scale = f"{weights:.4g}"
+    found = candidate((f"init.scale={scale}",), replace(init, scale=float(scale)), task)
+    if found.is_healthy:
+        yield found
+
+
+def _with_another_activation(task: Task) -> Iterator[Candidate]:
+    """The first activation that some init carries through, with the best such init."""
+    for name in _ELSEWHERE:
+        if name != task.activation_name and name in options("activation"):
+            activation = option("activation", name, Activation)
+            other = replace(task, activation_name=name, activation=activation)
+            for one in ranking(other)[0]:
+                if one.is_healthy:
+                    yield replace(one, settings=(f"activation={name}", *one.settings))
+                    return
+
+
+def _less_deep(task: Task) -> Iterator[Candidate]:
+    """The init that comes nearest to it, at the greatest depth that it is sure of."""
+    best = ranking(task)[0][0]
+    init = option("init", best.settings[0].removeprefix("init="), Init).given(task.activation)
+    low, high, found = 0, task.depth, None
+    while high - low > 1:
+        depth = (low + high) // 2
+        settings = (*best.settings, f"depth={depth}")
+        one = candidate(settings, init, replace(task, depth=depth))
+        low, high, found = (depth, high, one) if one.is_healthy else (low, depth, found)
+    if found:
+        yield found
+
+
+def _reason(found: Candidate, task: Task) -> str:
+    """What theory has for it at the last layer, and what the weights make up for."""
+    std, q = found.forecast.std, found.prediction.curves["preactivation/std"][-1] ** 2
+    share = moments(task.activation, q).second.value / q
+    return (
+        f"{task.activation_name} passes {share:.2g} of the second moment, and the std is to be "
+        f"{std:.2g} at layer {task.depth}"
+    )

@@ -1,0 +1,100 @@
+"""The verdict before running: theory's curves, judged as measured ones are."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from fanin.signal.profile import Profile
+from fanin.signal.theory import GRADIENT, STD, Array, Inputs, Prediction
+from fanin.signal.verdict import verdict
+
+SURE = 3.0
+"""Spreads: a verdict that holds for nets as far as this from the typical one is sure."""
+
+_ENTRIES = 5.0  # the largest entry of a layer, in stds
+_ROOM = 2.0  # how much nearer to the thresholds that have no spread a sure net might be
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What the typical seed will measure, and whether nearly every seed will.
+
+    std: of the last layer's activations. gradient: the first layer's norm over the last's.
+    cosine: between inputs at the last layer; nan for a single input.
+    """
+
+    verdict: str
+    is_sure: bool
+    std: float
+    gradient: float
+    cosine: float
+    distress: float
+    """Decades by which the std, the gradient or the angle between inputs changes at most."""
+
+
+def forecast(prediction: Prediction, inputs: Inputs, dtype: torch.dtype) -> Forecast:
+    """Of a network with one hidden layer or more."""
+    word = verdict(_typical(prediction, inputs, dtype))
+    extremes = [
+        _typical(prediction, inputs, dtype, std=side * SURE, gradient=other * SURE, room=_ROOM)
+        for side in (-1, 1)
+        for other in (-1, 1)
+    ]
+    std, gradient = prediction.at(STD), prediction.at(GRADIENT)
+    cosine = prediction.curves.get("activation/correlation", np.full(len(std), math.nan))
+    return Forecast(
+        verdict=word,
+        is_sure=all(verdict(profile) == word for profile in extremes),
+        std=float(std[-1]),
+        gradient=float(gradient[0]),
+        cosine=float(cosine[-1]),
+        distress=_distress(std, gradient, cosine, inputs.cosine),
+    )
+
+
+def _typical(
+    prediction: Prediction,
+    inputs: Inputs,
+    dtype: torch.dtype,
+    *,
+    std: float = 0.0,
+    gradient: float = 0.0,
+    room: float = 1.0,
+) -> Profile:
+    """As it would be measured, so many spreads off; `room` is for what has no spread."""
+    curves = prediction.curves
+    stds, gradients = prediction.at(STD, std), prediction.at(GRADIENT, gradient)
+    held = np.isfinite(curves["preactivation/std"])
+    if not held.all():  # by float64: too small for any dtype, or too large
+        vanished = not held.any() or curves["preactivation/std"][held][-1] < 1
+        stds[~held], gradients = 0.0 if vanished else math.nan, np.ones(len(held))
+    stds[_ENTRIES * curves["preactivation/std"] > torch.finfo(dtype).max] = math.nan
+    unknown = np.full(len(stds), math.nan)
+    cosine = curves.get("activation/correlation", unknown)
+    saturated = curves.get("activation/saturated_fraction", unknown)
+    return Profile(
+        depth=len(stds),
+        curves={
+            STD: stds,
+            GRADIENT: gradients,
+            "activation/mean": np.nan_to_num(curves["activation/mean"]),
+            "activation/correlation": 1 - (1 - cosine) / room,
+            "activation/dead_fraction": np.zeros(len(stds)),
+            "activation/saturated_fraction": saturated * (1 + (room - 1) / 4),
+        },
+        numbers={"summary/loss": 0.0}
+        | ({"summary/input_correlation": inputs.cosine} if inputs.count > 1 else {}),
+    )
+
+
+def _distress(std: Array, gradient: Array, cosine: Array, start: float) -> float:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        changes = [
+            *np.abs(np.log10(std / std[0])),
+            *np.abs(np.log10(gradient)),
+            *-np.log10((1 - cosine[-1:]) / (1 - start)),
+        ]
+    known = [change for change in changes if not math.isnan(change)]
+    return max(known) if len(known) >= len(std) else math.inf
