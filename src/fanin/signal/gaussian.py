@@ -67,6 +67,8 @@ class Moments(NamedTuple):
     """Var[phi^2] / second^2."""
     slope_fourth: float
     """E[phi'^4] / slope^2."""
+    overlap: float
+    """E[phi'^2 phi^2] / (slope second)."""
 
 
 class PairMoments(NamedTuple):
@@ -130,6 +132,7 @@ def moments(activation: Activation, q: float) -> Moments:
         variance_noise=np.float64(weights @ squares**2) / variance.value**2 - 1,
         second_noise=np.float64(weights @ (phi**2 - square.value) ** 2) / square.value**2,
         slope_fourth=np.float64(weights @ slopes**2) / slope_moment.value**2,
+        overlap=np.float64(weights @ (slopes * phi**2)) / slope_moment.value / square.value,
     )
 
 

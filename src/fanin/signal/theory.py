@@ -265,9 +265,11 @@ class _Layer:
     log_z: _Log
     log_a: _Log
     """Of the variances."""
-    log_slope: _Log
+    z_lengths: float
+    """The variance of log q over the inputs that finite width has made."""
     noise: float
-    """The variance that the mean of phi^2 over these units adds."""
+    noise_of_one: float
+    """The variance that the mean of phi^2 over these units adds: for the batch, for an input."""
     out: _Signal
 
 
@@ -370,8 +372,9 @@ def _layer(
         log_a=answered(one.variance).plus(
             a_noise, -a_noise / 2 - in_mean(pair.covariance / one.variance.value)
         ),
-        log_slope=answered(one.slope),
+        z_lengths=lengths.width,
         noise=added * step.variance,
+        noise_of_one=of_one * step.variance,
         out=_Signal(
             second_moment=second,
             cosine=min(next_cosine, 1.0),
@@ -403,31 +406,61 @@ def _backward(
     if not layers:
         return [], []
     step = _exact(activation, width)
-    log_square = shift = added = pull = 0.0
+    log_square = shift = added = of_one = pull = 0.0
+    along = passed = 1.0
     norms, logs = [0.0], [_Log()]
     # Errors of different inputs are numbers, or vectors in any direction; normal, so that the
     # fourth moment of their lengths is the larger.
     share = min(1.0, layers[-1].out.share * (1 + 2 / outputs))
     alike = _alike_back(layers[-1], 1 / outputs, width)
     for layer, after in zip(layers[-2::-1], layers[:0:-1], strict=True):
-        second = layer.out.second_moment
+        one, second = layer.one, layer.out.second_moment
         log_square += np.log(width * init.variance_for(second, width, width) * layer.slope)
 
-        itself = 3 * layer.one.slope_fourth - 1
-        others = (1 + 2 * alike) * layer.pair.slope_square - 1
-        itself, others = itself - 2 * after.spared, others - 2 * after.spared * alike
-        noise = (share * itself + (1 - share) * others) / width
-        alike = _alike_back(layer, alike, width)
+        # h = w delta has <h, a> = <delta, z> of the layer above: it lies along a by `along` times
+        # the share that a random direction has.
+        inherited = after.one.second.value * after.one.second.elasticity**2
+        inherited /= after.one.slope.value * after.q
+        along = 1 + 2 * after.one.slope.elasticity + inherited * (along - 1)
+        along /= passed
+        longer = 1 + (1 - after.spared) * (along - 1) / width
+        along /= longer
+        passed = 1 + (along - 1) * (one.overlap - 1) / width
 
         # What the noise of phi^2 here does to the chi above; a fitted w makes up for it at once.
         push = -1.0 if init.fits else after.part * pull
-        pull = layer.one.slope.elasticity + layer.one.second.elasticity * push
-        added += noise * step.variance + layer.noise * push**2
-        shift += noise * step.shift + layer.log_slope.shift
+        pull = one.slope.elasticity + one.second.elasticity * push
+        quadratic = 2 * layer.spared * one.slope.elasticity  # of what orthogonal weights spare
+        both = 2 * push * (one.overlap - 1 - quadratic * one.second.elasticity) / width
+        itself = 3 * one.slope_fourth - 1 - 2 * after.spared - quadratic * one.slope.elasticity
+        itself /= width
+        others = ((1 + 2 * alike) * layer.pair.slope_square - 1 - 2 * after.spared * alike) / width
+        noise = share * itself + (1 - share) * others
+        alike = _alike_back(layer, alike, width)
+
+        # A single input's; and of the batch, whose squares are averaged before the log is taken.
+        one_q = layer.log_q.plus(layer.z_lengths, -layer.z_lengths / 2)
+        shift += itself * step.shift + one_q.through(one.slope).shift
+        shift += np.log(longer * passed) - layer.spared * one.slope.bend / width
         shift -= layer.out.log.shift if init.fits else 0.0
+        of_one += itself * step.variance + layer.noise_of_one * push**2 + both
+        added += noise * step.variance + layer.noise * push**2 + share * both
+        variance = added + layer.log_q.variance * pull**2
+        apart = of_one + one_q.variance * pull**2 - variance
         norms.append(log_square / 2)
-        logs.append(_Log(added + layer.log_q.variance * pull**2, shift))
+        logs.append(_Log(variance, shift + _pooled(apart, 1 / share)))
     return norms[::-1], logs[::-1]
+
+
+def _pooled(variance: float, count: float) -> float:
+    """The log of a mean of so many log-normal values of this log-variance, over their median.
+
+    Half the variance, until the few largest decide (the random energy model: Derrida 1981).
+    """
+    most = 2 * math.log(count)
+    if variance < most:
+        return variance / 2
+    return math.sqrt(most * variance) - most / 2
 
 
 def _alike_back(layer: _Layer, alike: float, width: int) -> float:
