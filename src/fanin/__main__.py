@@ -1,8 +1,9 @@
-"""What is done beside running: `python -m fanin sync`."""
+"""What is done beside running: `python -m fanin sync` and `advise`."""
 
 import argparse
+from collections.abc import Sequence
 
-from fanin.config import SettingError, one_line_errors
+from fanin.config import SettingError, one_line_errors, register
 
 TIMEOUT = 10  # seconds, for each store that does not answer
 
@@ -19,11 +20,24 @@ def main() -> None:
         "close in it those whose process is gone. The address of a store with a password is not "
         "kept: set MLFLOW_TRACKING_URI to it.",
     )
-    if parser.parse_args().command is None:
+    advising = commands.add_parser(
+        "advise",
+        help="rank the inits for a network, by theory",
+        description="Rank the options of init for a network, by theory and in a moment: "
+        "python -m fanin advise activation=tanh depth=200 hidden_size=64. Settings are those of "
+        "run.py; with init settings among them, that init is ranked too. A verdict with a "
+        "question mark is that of most seeds, and not of nearly all.",
+    )
+    advising.add_argument("settings", nargs="*", metavar="SETTING=VALUE")
+    typed = parser.parse_args()
+    if typed.command is None:
         parser.print_help()
         return
     with one_line_errors():
-        sync()
+        if typed.command == "sync":
+            sync()
+        else:
+            advise(typed.settings)
 
 
 def sync() -> None:
@@ -34,6 +48,15 @@ def sync() -> None:
     print(f"delivered {settled.delivered}, still waiting {settled.waiting}")
     if settled.waiting:
         raise SettingError("; ".join(f"{uri}: {said}" for uri, said in settled.reasons.items()))
+
+
+def advise(settings: Sequence[str]) -> None:
+    """Print the ranking of inits for the network of these settings. Raises SettingError."""
+    register()
+    from fanin.pipeline import advise as rank_inits
+    from fanin.report.summary import screen
+
+    rank_inits(settings, screen())
 
 
 if __name__ == "__main__":

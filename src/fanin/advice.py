@@ -65,8 +65,9 @@ class Suggestion:
     settings: Sequence[tuple[str, ...]]
 
 
-def candidate(settings: tuple[str, ...], init: Init, task: Task) -> Candidate:
-    prediction = predict(
+def expect(init: Init, task: Task) -> Prediction:
+    """What theory says of the network with this init."""
+    return predict(
         init,
         task.activation,
         task.inputs,
@@ -74,6 +75,10 @@ def candidate(settings: tuple[str, ...], init: Init, task: Task) -> Candidate:
         width=task.width,
         outputs=task.outputs,
     )
+
+
+def candidate(settings: tuple[str, ...], init: Init, task: Task) -> Candidate:
+    prediction = expect(init, task)
     return Candidate(settings, prediction, forecast(prediction, task.inputs, task.dtype))
 
 
@@ -87,7 +92,7 @@ def ranking(task: Task) -> tuple[list[Candidate], dict[str, str]]:
             refused[name] = init
         else:
             found.append(candidate((f"init={name}",), init, task))
-    return sorted(found, key=_rank), refused
+    return sorted(found, key=rank), refused
 
 
 def _given(init: Init, activation: Activation) -> Init | str:
@@ -98,7 +103,7 @@ def _given(init: Init, activation: Activation) -> Init | str:
         return str(error)
 
 
-def _rank(found: Candidate) -> tuple[bool, bool, float, int]:
+def rank(found: Candidate) -> tuple[bool, bool, float, int]:
     of = found.forecast
     name = found.settings[-1].removeprefix("init=")
     familiar = _FAMILIAR.index(name) if name in _FAMILIAR else len(_FAMILIAR)
@@ -114,13 +119,9 @@ def suggest(init: Init, task: Task) -> Suggestion:
         text = f"{ways}: {_reason(found[0], task)}"
         return Suggestion(text, [one.settings for one in found])
     found = [*_with_another_activation(task), *_less_deep(task)]
-    text = f"no init is sure to carry {task.activation_name} through {task.depth} layers"
-    if not found:
-        return Suggestion(text, [])
-    return Suggestion(
-        f"{text}; healthy are {', and '.join(one.typed for one in found)}",
-        [one.settings for one in found],
-    )
+    ways = ", or ".join(one.typed for one in found) or "nothing that theory is sure of"
+    text = f"{ways}: no init is sure to carry {task.activation_name} through {task.depth} layers"
+    return Suggestion(text, [one.settings for one in found])
 
 
 def _rescaled(init: Init, task: Task) -> Iterator[Candidate]:

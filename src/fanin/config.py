@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
+from hydra import compose, initialize_config_dir
 from hydra._internal.utils import get_args_parser
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
@@ -239,6 +240,16 @@ def _no_such_flag(flag: str, typed: Sequence[str]) -> str:
     if not value and after and "=" not in after:
         flag, value = f"{flag} {after}", after
     return f"{flag}: no such flag; " + (f"write {name}={value}" if value else "see --help")
+
+
+def composed(overrides: Sequence[str]) -> tuple[DictConfig, Choices]:
+    """The configuration that run.py would have from these overrides, and what they choose."""
+    with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
+        config = compose("config", list(overrides), return_hydra_config=True)
+    choices = chosen(config.hydra)
+    config = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    check(config)
+    return complete(config), choices
 
 
 def check(config: DictConfig) -> None:

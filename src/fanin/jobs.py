@@ -9,6 +9,7 @@ from fanin.config import SettingError
 from fanin.names import did_you_mean
 from fanin.record import typed
 from fanin.signal.claims import agree
+from fanin.signal.forecast import Forecast
 from fanin.tracking.store import Tracked
 
 FINISHED = "FINISHED"
@@ -20,8 +21,8 @@ class Job:
 
     number: its place in the sweep, whatever is left out. config_hash, code_version: what makes
     two runs the same. done: the run that holds its result, where there is one. before: the state
-    of the last run that should have been it and holds none. seconds, memory (bytes): an estimate,
-    in a plan.
+    of the last run that should have been it and holds none. seconds, memory (bytes), forecast: in
+    a plan.
     """
 
     number: int
@@ -34,6 +35,7 @@ class Job:
     before: str | None = None
     seconds: float = 0
     memory: int = 0
+    forecast: Forecast | None = None
 
     @property
     def settings(self) -> str:

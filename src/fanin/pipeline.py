@@ -5,7 +5,8 @@ that a user's settings can make fail, so that a wrong one is answered before a r
 """
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from rich.console import Console
 from torch import Tensor
 
 from fanin import cost
+from fanin.advice import Candidate, Task, candidate, expect, rank, ranking, suggest
 from fanin.config import (
     CHOICES,
     PROJECT,
@@ -27,6 +29,7 @@ from fanin.config import (
     check_disk,
     chosen,
     complete,
+    composed,
     is_alone,
 )
 from fanin.data import Batch, Data
@@ -40,12 +43,22 @@ from fanin.nn.network import Network
 from fanin.nn.parameters import draw
 from fanin.record import add_spectrum, begin, experiment_of, fill
 from fanin.report.progress import status
-from fanin.report.summary import Outcome, say_waiting, say_where, say_why, screen, show
+from fanin.report.summary import (
+    Outcome,
+    RankedInit,
+    say_waiting,
+    say_where,
+    say_why,
+    screen,
+    show,
+    show_ranking,
+)
 from fanin.signal.beside import with_theory
+from fanin.signal.forecast import Forecast
 from fanin.signal.isometry import isometry
 from fanin.signal.jacobian import INPUTS, spectrum
 from fanin.signal.profile import measure
-from fanin.signal.theory import Prediction, describe, predict
+from fanin.signal.theory import PERCENTILE, STD, describe
 from fanin.signal.timing import time_passes, time_product
 from fanin.signal.verdict import because, verdict
 from fanin.sweep_folder import is_taken_over, say_ended
@@ -134,28 +147,79 @@ def _measure(config: DictConfig, parts: Parts, record: Record) -> Outcome:
     jacobian = spectrum(network) if config.jacobian and config.depth else None
     if jacobian:
         also |= jacobian.numbers()
-    prediction = expect(config, parts)
+    task = task_of(config, parts, record.params["activation"])
+    prediction = expect(parts.init, task)
     if prediction.point:
         record.tags["phase"] = prediction.point.phase
     if jacobian:
         also |= isometry(parts.init, prediction, parts.inputs.shape[1], config.hidden_size)
     profile = with_theory(measure(network, times, also), prediction, config.replicas)
-    outcome = Outcome(record.params, profile, verdict(profile), because(profile))
+    word = verdict(profile)
+    advice = None
+    if config.depth and word != "healthy":
+        advice = suggest(parts.init, task).text
+    outcome = Outcome(record.params, profile, word, because(profile), advice)
     fill(record, config, outcome)
     if jacobian:
         add_spectrum(record, jacobian)
     return outcome
 
 
-def expect(config: DictConfig, parts: Parts) -> Prediction:
-    """What theory says of the network."""
-    return predict(
-        parts.init,
-        parts.activation,
-        describe(parts.inputs),
+def foresee(config: DictConfig, parts: Parts, activation: str) -> Forecast | None:
+    """The verdict before running, where there is a hidden layer; no network is built."""
+    if config.depth == 0:
+        return None
+    return candidate((), parts.init, task_of(config, parts, activation)).forecast
+
+
+def advise(overrides: Sequence[str], console: Console) -> None:
+    """Rank the options of init for the network that the overrides describe. Raises SettingError."""
+    config, choices = composed(overrides)
+    if config.depth == 0:
+        raise SettingError("depth=0: has no hidden layer to advise on; use 1 or more")
+    parts = prepare(config, choices)
+    name = str(choices["activation"])
+    task = task_of(config, parts, name)
+    found, refused = ranking(task)
+    typed = tuple(o for o in overrides if re.match(r"init[.=]", o))
+    if typed:
+        found = sorted([candidate(typed, parts.init, task), *found], key=rank)
+    show_ranking([_ranked(one) for one in found], console)
+    for option, why in refused.items():
+        console.print(f"\nnot ranked: init={option}, {why}")
+    if found[0].is_healthy:
+        others = " ".join(o for o in overrides if o not in typed)
+        console.print(f"\nthe first of them is\n\n    python run.py {others} {found[0].typed}\n")
+    else:
+        console.print(f"\ntry {suggest(parts.init, task).text}\n")
+
+
+def _ranked(one: Candidate) -> RankedInit:
+    prediction, point = one.prediction, one.prediction.point
+    return RankedInit(
+        settings=one.typed.removeprefix("init="),
+        sigma_w2=prediction.sigma_w2,
+        std=one.forecast.std,
+        low=float(prediction.at(STD, -PERCENTILE)[-1]),
+        high=float(prediction.at(STD, PERCENTILE)[-1]),
+        gradient=one.forecast.gradient,
+        cosine=one.forecast.cosine,
+        phase=point.phase if point else "-",
+        verdict=one.forecast.verdict,
+        is_sure=one.forecast.is_sure,
+    )
+
+
+def task_of(config: DictConfig, parts: Parts, activation: str) -> Task:
+    """What the network is to do, whatever its init; `activation` is that option's name."""
+    return Task(
+        activation_name=activation,
+        activation=parts.activation,
+        inputs=describe(parts.inputs),
         depth=config.depth,
         width=config.hidden_size,
         outputs=parts.outputs,
+        dtype=parts.dtype,
     )
 
 

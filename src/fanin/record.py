@@ -120,6 +120,8 @@ def fill(record: Record, config: DictConfig, outcome: Outcome) -> None:
     numbers = [(name, 0, value) for name, value in profile.numbers.items()]
     record.metrics += [*profile.points(), *numbers]
     record.tags |= {"verdict": outcome.verdict, "because": outcome.because}
+    if outcome.advice:
+        record.tags["try"] = outcome.advice
     record.files += [SETTINGS, LAYERS]
 
 
@@ -161,7 +163,7 @@ def outcome_of(store: Store, run: Tracked) -> Outcome:
 
 
 def _judged(params: Mapping[str, str], profile: Profile, tags: Mapping[str, str]) -> Outcome:
-    return Outcome(params, profile, tags["verdict"], tags["because"])
+    return Outcome(params, profile, tags["verdict"], tags["because"], tags.get("try"))
 
 
 def _empty_curves(depth: int) -> dict[str, np.ndarray]:

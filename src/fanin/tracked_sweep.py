@@ -1,6 +1,7 @@
 """A sweep's life in the store: planned, begun or resumed, launched, concluded."""
 
 import hashlib
+import math
 import re
 import sys
 import time
@@ -31,6 +32,7 @@ from fanin.pipeline import (
     JOURNAL,
     announce,
     estimate,
+    foresee,
     look_at_store,
     naming_the_store,
     open_store,
@@ -115,6 +117,7 @@ class TrackedSweep:
                 job.code_version = record.code_version(config)
                 if self.config.sweep.plan:
                     job.seconds, job.memory = estimate(config, parts)
+                    job.forecast = foresee(config, parts, job.params["activation"])
         return jobs
 
     def _claims(self) -> list[Claim]:
@@ -182,7 +185,15 @@ class TrackedSweep:
         if store:
             self._before(store)
         rows = [
-            PlannedJob(job.number, job.params, job.seconds, job.memory, job.plan)
+            PlannedJob(
+                job.number,
+                job.params,
+                job.seconds,
+                job.memory,
+                job.plan,
+                job.forecast.said if job.forecast else "",
+                job.forecast.std if job.forecast else math.nan,
+            )
             for job in self.jobs
         ]
         show_plan(rows, varying_settings(self.jobs), self.console)

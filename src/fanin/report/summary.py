@@ -17,6 +17,8 @@ HEADINGS = (
     "std\nfirst",
     "\nlast",
     "\na layer",
+    "theory\nlast",
+    "\noff by",
     "gradient\nfirst",
     "\nlast",
     "\na layer",
@@ -47,6 +49,8 @@ class Outcome:
     profile: Profile
     verdict: str
     because: str
+    advice: str | None = None
+    """What to try instead, where the signal does not survive."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,28 @@ class PlannedJob:
     seconds: float
     memory: int
     state: str
+    verdict: str
+    std: float
+    """What theory predicts for it, the std that of the last layer's activations."""
+
+
+@dataclass(frozen=True)
+class RankedInit:
+    """An init and what theory predicts for it, at the last layer but for the gradient.
+
+    low, high: the middle two thirds of seeds. gradient: the first layer's norm over the last's.
+    """
+
+    settings: str
+    sigma_w2: float
+    std: float
+    low: float
+    high: float
+    gradient: float
+    cosine: float
+    phase: str
+    verdict: str
+    is_sure: bool
 
 
 def screen(*, stderr: bool = False) -> Console:
@@ -115,6 +141,8 @@ def _measured(profile: Profile, first: Profile) -> list[str]:
         for value in (
             *profile.ends("activation/std"),
             numbers.get("summary/std_growth", math.nan),
+            _last(profile, "activation/std_theory"),
+            numbers.get("summary/theory_z", math.nan),
             *profile.ends("gradient/preactivation_norm"),
             numbers.get("summary/gradient_growth", math.nan),
             numbers["summary/forward_ms"],
@@ -125,11 +153,19 @@ def _measured(profile: Profile, first: Profile) -> list[str]:
     ]
 
 
+def _last(profile: Profile, curve: str) -> float:
+    """The last layer's value; nan where there is none."""
+    values = profile.curves.get(curve, ())
+    return float(values[-1]) if len(values) else math.nan
+
+
 def say_why(named: Sequence[tuple[str, Outcome]], console: Console) -> None:
     """A line a job: its name, its verdict, and what that rests on."""
     console.print()
     for name, outcome in named[:_REASONS]:
         console.print(f"{name} is {outcome.verdict}: {outcome.because}")
+        if outcome.advice:
+            console.print(f"    try {outcome.advice}")
     if len(named) > _REASONS:
         console.print(f"and {len(named) - _REASONS} more: see the tag because")
 
@@ -164,13 +200,15 @@ def show_failures(failures: Sequence[Failure], console: Console) -> None:
 
 
 def show_plan(rows: Sequence[PlannedJob], settings: Sequence[str], console: Console) -> None:
-    """A row a job: what would be done with it, and what that takes."""
+    """A row a job: what would be done with it, what that takes, and what theory predicts."""
     table = _table()
     for heading in ("job", *settings):
-        table.add_column(heading, no_wrap=True)
+        table.add_column(f"\n{heading}", no_wrap=True)
     for heading in ("time", "memory"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("state", no_wrap=True)
+        table.add_column(f"\n{heading}", justify="right", no_wrap=True)
+    table.add_column("\nstate", no_wrap=True)
+    table.add_column("predicted\nlast std", justify="right", no_wrap=True)
+    table.add_column("\nverdict", no_wrap=True)
     for row in rows:
         table.add_row(
             str(row.job),
@@ -178,6 +216,28 @@ def show_plan(rows: Sequence[PlannedJob], settings: Sequence[str], console: Cons
             duration(row.seconds) if row.seconds else "-",
             f"{row.memory / 2**20:,.0f} MiB" if row.memory else "-",
             row.state,
+            _number(row.std) or "-",
+            Text(row.verdict or "-", style=COLOURS.get(row.verdict.rstrip("?"), "")),
+        )
+    console.print(table)
+
+
+def show_ranking(rows: Sequence[RankedInit], console: Console) -> None:
+    """A row an init, the best first. A verdict of which not all seeds are sure is in question."""
+    table = _table()
+    table.add_column("\ninit", no_wrap=True)
+    headings = ("\nsigma_w^2", "std\nlast", "\nlow", "\nhigh", "gradient\nfirst / last", "\ncosine")
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for heading in ("\nphase", "\nverdict"):
+        table.add_column(heading, no_wrap=True)
+    for row in rows:
+        values = (row.sigma_w2, row.std, row.low, row.high, row.gradient, row.cosine)
+        table.add_row(
+            row.settings,
+            *(_number(value) or "-" for value in values),
+            row.phase,
+            Text(row.verdict + ("" if row.is_sure else "?"), style=COLOURS[row.verdict]),
         )
     console.print(table)
 

@@ -33,6 +33,11 @@ class Forecast:
     distress: float
     """Decades by which the std, the gradient or the angle between inputs changes at most."""
 
+    @property
+    def said(self) -> str:
+        """The verdict, with a question mark where some seeds may have another."""
+        return self.verdict + ("" if self.is_sure else "?")
+
 
 def forecast(prediction: Prediction, inputs: Inputs, dtype: torch.dtype) -> Forecast:
     """Of a network with one hidden layer or more."""

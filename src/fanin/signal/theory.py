@@ -209,7 +209,10 @@ class _Log(NamedTuple):
 
 
 class _Over(NamedTuple):
-    """A variance over the batch: what the inputs bring, and what finite width adds."""
+    """A variance over the batch: what the inputs bring, and what finite width adds.
+
+    Both are followed to first order, which nothing over 1 is worth.
+    """
 
     inputs: float
     width: float = 0.0
@@ -219,7 +222,7 @@ class _Over(NamedTuple):
         return self.inputs + self.width
 
     def times(self, factor: float) -> "_Over":
-        return _Over(self.inputs * factor, self.width * factor)
+        return _Over(min(self.inputs * factor, 1.0), min(self.width * factor, 1.0))
 
     def plus(self, width: float) -> "_Over":
         return _Over(self.inputs, self.width + width)
