@@ -110,10 +110,14 @@ def rank(found: Candidate) -> tuple[bool, bool, float, int]:
     return of.verdict != "healthy", not of.is_sure, round(of.distress, 1), familiar
 
 
-def suggest(init: Init, task: Task) -> Suggestion:
-    """What to try in place of an init that does not keep the signal alive in this network."""
+def suggest(init: Init | None, task: Task) -> Suggestion:
+    """What to try in place of an init that does not keep the signal alive in this network.
+
+    `init` where it has a scale that may be set.
+    """
     healthy = [one for one in ranking(task)[0] if one.is_healthy]
-    found = [*healthy[:1], *_rescaled(init, task), *healthy[1:]][:BEST]
+    rescaled = _rescaled(init, task) if init else ()
+    found = [*healthy[:1], *rescaled, *healthy[1:]][:BEST]
     if found:
         ways = ", or ".join(one.typed for one in found)
         text = f"{ways}: {_reason(found[0], task)}"

@@ -157,7 +157,7 @@ def _measure(config: DictConfig, parts: Parts, record: Record) -> Outcome:
     word = verdict(profile)
     advice = None
     if config.depth and word != "healthy":
-        advice = suggest(parts.init, task).text
+        advice = suggest(_with_a_scale(config, parts), task).text
     outcome = Outcome(record.params, profile, word, because(profile), advice)
     fill(record, config, outcome)
     if jacobian:
@@ -191,7 +191,7 @@ def advise(overrides: Sequence[str], console: Console) -> None:
         others = " ".join(o for o in overrides if o not in typed)
         console.print(f"\nthe first of them is\n\n    python run.py {others} {found[0].typed}\n")
     else:
-        console.print(f"\ntry {suggest(parts.init, task).text}\n")
+        console.print(f"\ntry {suggest(_with_a_scale(config, parts), task).text}\n")
 
 
 def _ranked(one: Candidate) -> RankedInit:
@@ -208,6 +208,11 @@ def _ranked(one: Candidate) -> RankedInit:
         verdict=one.forecast.verdict,
         is_sure=one.forecast.is_sure,
     )
+
+
+def _with_a_scale(config: DictConfig, parts: Parts) -> Init | None:
+    """The init, where init.scale is a setting of it."""
+    return parts.init if "scale" in config.init else None
 
 
 def task_of(config: DictConfig, parts: Parts, activation: str) -> Task:

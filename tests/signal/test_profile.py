@@ -359,10 +359,12 @@ def test_every_dtype_is_measured_and_left_alone(build, profile, dtype):
 
 
 def test_the_names_that_claims_may_use_are_those_that_are_measured(build, profile):
-    measured = profile(build(KAIMING, Tanh(), depth=2))
-    assert set(measured.curves) == set(CURVES)
+    measured = profile(build(KAIMING, Tanh(), depth=2, seeds=(0, 1)))
+    assert set(CURVES) <= set(measured.curves)
+    assert all(map(is_metric, measured.curves))
     assert set(measured.numbers) <= set(NUMBERS)
-    assert set(NUMBERS) - set(measured.numbers) == {
+    of_theory = {name for name in NUMBERS if "theory" in name or "sigma" in name}
+    assert set(NUMBERS) - of_theory - set(measured.numbers) == {
         "summary/first_nonfinite_layer",
         "summary/product_ms",
         "summary/fit_steps",

@@ -155,8 +155,8 @@ def _measured(profile: Profile, first: Profile) -> list[str]:
 
 def _last(profile: Profile, curve: str) -> float:
     """The last layer's value; nan where there is none."""
-    values = profile.curves.get(curve, ())
-    return float(values[-1]) if len(values) else math.nan
+    values = profile.curves.get(curve)
+    return math.nan if values is None or not len(values) else float(values[-1])
 
 
 def say_why(named: Sequence[tuple[str, Outcome]], console: Console) -> None:
