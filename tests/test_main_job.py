@@ -2,6 +2,7 @@
 
 import csv
 import math
+import re
 
 import pytest
 import torch
@@ -21,6 +22,19 @@ CURVES = [
     "time/forward_ms",
     "time/backward_ms",
 ]
+THEORY = [
+    "preactivation/std_theory",
+    "preactivation/std_theory_low",
+    "preactivation/std_theory_high",
+    "activation/mean_theory",
+    "activation/std_theory",
+    "activation/std_theory_low",
+    "activation/std_theory_high",
+    "activation/correlation_theory",
+    "gradient/preactivation_norm_theory",
+    "gradient/preactivation_norm_theory_low",
+    "gradient/preactivation_norm_theory_high",
+]
 NUMBERS = [
     "summary/loss",
     "summary/input_correlation",
@@ -28,6 +42,13 @@ NUMBERS = [
     "summary/gradient_growth",
     "summary/forward_ms",
     "summary/backward_ms",
+    "summary/sigma_w2",
+    "summary/sigma_b2",
+    "summary/theory_q",
+    "summary/theory_chi",
+    "summary/theory_cosine",
+    "summary/theory_spread",
+    "summary/theory_z",
 ]
 
 
@@ -59,8 +80,8 @@ def test_every_child_holds_every_curve_for_every_layer(main_job, children):
     workplace, _ = main_job
     for run in children:
         depth = int(run.data.params["depth"])
-        assert set(run.data.metrics) == {*CURVES, *NUMBERS}
-        for name in CURVES:
+        assert set(run.data.metrics) == {*CURVES, *THEORY, *NUMBERS}
+        for name in (*CURVES, *THEORY):
             curve = workplace.curve(run, name)
             assert sorted(curve) == list(range(1, depth + 1)), name
             assert all(math.isfinite(value) for value in curve.values()), name
@@ -98,6 +119,8 @@ def test_tags_say_where_a_run_comes_from(children):
         tags = run.data.tags
         assert tags["verdict"] in ("healthy", "vanishing", "collapsed")
         assert tags["because"]
+        assert ("try" in tags) == (tags["verdict"] != "healthy")
+        assert tags["phase"] in ("ordered", "critical")
         assert tags["torch.version"] == torch.__version__
         assert tags["device.name"]
         init, depth = run.data.params["init"], run.data.params["depth"]
@@ -124,7 +147,7 @@ def test_artifacts_are_the_resolved_config_and_the_profile(main_job, children):
         with (folder / "profile.csv").open() as file:
             rows = list(csv.DictReader(file))
         assert [int(row["layer"]) for row in rows] == list(range(1, config.depth + 1))
-        assert set(rows[0]) == {"layer", *CURVES}
+        assert set(rows[0]) == {"layer", *CURVES, *THEORY}
         curve = workplace.curve(run, "activation/std")
         assert {int(row["layer"]): float(row["activation/std"]) for row in rows} == curve
 
@@ -139,7 +162,8 @@ def test_the_table_has_a_row_a_job_and_what_varies(main_job):
         ("kaiming", "10", "healthy"),
         ("kaiming", "50", "collapsed"),
     ]
-    why = [line for line in lines if " is " in line]
+    why = [line for line in lines if re.match(r"init=.* is ", line)]
+    assert len([line for line in lines if line.startswith("    try ")]) == 2
     assert [line.split(":")[0] for line in why] == [
         "init=xavier depth=50 is vanishing",
         "init=kaiming depth=50 is collapsed",

@@ -10,7 +10,7 @@ from fanin.nn.activations import Identity, ReLU, Sigmoid, Tanh
 from fanin.nn.init import Normal, VarianceScaling
 from fanin.nn.losses import CrossEntropy
 from fanin.signal import statistics
-from fanin.signal.profile import CURVES, NUMBERS, Profile, measure
+from fanin.signal.profile import CURVES, NUMBERS, Profile, is_metric, measure
 from fanin.signal.timing import Times
 
 MEASURED = [

@@ -206,18 +206,18 @@ def show_plan(rows: Sequence[PlannedJob], settings: Sequence[str], console: Cons
         table.add_column(f"\n{heading}", no_wrap=True)
     for heading in ("time", "memory"):
         table.add_column(f"\n{heading}", justify="right", no_wrap=True)
-    table.add_column("\nstate", no_wrap=True)
     table.add_column("predicted\nlast std", justify="right", no_wrap=True)
-    table.add_column("\nverdict", no_wrap=True)
+    for heading in ("verdict", "state"):
+        table.add_column(f"\n{heading}", no_wrap=True)
     for row in rows:
         table.add_row(
             str(row.job),
             *(row.params[setting] for setting in settings),
             duration(row.seconds) if row.seconds else "-",
             f"{row.memory / 2**20:,.0f} MiB" if row.memory else "-",
-            row.state,
             _number(row.std) or "-",
             Text(row.verdict or "-", style=COLOURS.get(row.verdict.rstrip("?"), "")),
+            row.state,
         )
     console.print(table)
 
