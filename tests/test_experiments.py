@@ -14,6 +14,7 @@ EXPERIMENTS = sorted(
     str(path.relative_to(PROJECT / "experiments").with_suffix(""))
     for path in (PROJECT / "experiments").rglob("*.yaml")
 )
+PAPERS = [name for name in EXPERIMENTS if name.startswith("paper/")]
 SHRUNK = ["batch_size=3", "data.features=4", "timing.warmup=0", "timing.repeats=1"]
 
 
@@ -22,8 +23,16 @@ def children(workplace: Workplace, experiment: str) -> list:
     return rest
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
-def test_every_experiment_runs_shrunk(workplace, name):
+@pytest.mark.parametrize("name", PAPERS)
+def test_every_paper_keeps_its_claims(workplace, name):
+    workplace.run(f"experiment={name}", "claims.strict=true")
+    stated = len(OmegaConf.load(PROJECT / "experiments" / f"{name}.yaml").claims)
+    (parent, *_) = workplace.runs(name)
+    assert parent.data.metrics == {"summary/claims_kept": stated, "summary/claims_broken": 0}
+
+
+@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name not in PAPERS])
+def test_every_other_experiment_runs_shrunk(workplace, name):
     file = OmegaConf.load(PROJECT / "experiments" / f"{name}.yaml")
     depth = ["depth=2"] if file.get("depth") else []
     width = ["hidden_size=3"] if "hidden_size" not in file.hydra.sweeper.params else []
