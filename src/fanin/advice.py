@@ -3,9 +3,11 @@
 Only settings of which theory is sure are recommended: those that nearly every seed survives.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 
 from fanin.config import option, options
@@ -19,6 +21,12 @@ from fanin.signal.theory import Inputs, Prediction, predict
 
 BEST = 2
 """So many settings are recommended at most."""
+
+_SHALLOW = 8
+"""A depth at which inits still differ by more than whether they are lost."""
+
+_LOST = math.log(1e8)
+"""Of a gradient: far beyond what the first layers of a net might make up for."""
 
 _FAMILIAR = ("kaiming", "xavier", "glorot", "orthogonal", "lecun", "torch_default", "critical")
 """Inits in the order in which they are named where theory finds no difference."""
@@ -79,7 +87,8 @@ def expect(init: Init, task: Task) -> Prediction:
 
 def candidate(settings: tuple[str, ...], init: Init, task: Task) -> Candidate:
     prediction = expect(init, task)
-    return Candidate(settings, prediction, forecast(prediction, task.inputs, task.dtype))
+    found = forecast(prediction, task.inputs, width=task.width, dtype=task.dtype)
+    return Candidate(settings, prediction, found)
 
 
 @once
@@ -93,6 +102,24 @@ def ranking(task: Task) -> tuple[list[Candidate], dict[str, str]]:
         else:
             found.append(candidate((f"init={name}",), init, task))
     return sorted(found, key=rank), refused
+
+
+@once
+def hopeful(task: Task) -> list[Candidate]:
+    """As `ranking`, without those of which chi alone tells that their gradients are lost."""
+    found = []
+    for name in options("init"):
+        init = _given(option("init", name, Init), task.activation)
+        if isinstance(init, Init) and not _is_hopeless(init, task):
+            found.append(candidate((f"init={name}",), init, task))
+    return sorted(found, key=rank)
+
+
+def _is_hopeless(init: Init, task: Task) -> bool:
+    one_layer = expect(init, replace(task, depth=1)).point
+    with np.errstate(divide="ignore"):
+        log_chi = np.log(one_layer.chi) if one_layer else -math.inf
+    return bool(abs(log_chi) * (task.depth - 1) / 2 > _LOST)
 
 
 def _given(init: Init, activation: Activation) -> Init | str:
@@ -115,7 +142,8 @@ def suggest(init: Init | None, task: Task) -> Suggestion:
 
     `init` where it has a scale that may be set.
     """
-    healthy = [one for one in ranking(task)[0] if one.is_healthy]
+    ranked = hopeful(task)
+    healthy = [one for one in ranked if one.is_healthy]
     rescaled = _rescaled(init, task) if init else ()
     found = [*healthy[:1], *rescaled, *healthy[1:]][:BEST]
     if found:
@@ -125,6 +153,8 @@ def suggest(init: Init | None, task: Task) -> Suggestion:
     found = [*_with_another_activation(task), *_less_deep(task)]
     ways = ", or ".join(one.typed for one in found) or "nothing that theory is sure of"
     text = f"{ways}: no init is sure to carry {task.activation_name} through {task.depth} layers"
+    if ranked and ranked[0].forecast.verdict == "healthy":
+        text += f", though {ranked[0].typed} does so with most seeds"
     return Suggestion(text, [one.settings for one in found])
 
 
@@ -147,15 +177,15 @@ def _with_another_activation(task: Task) -> Iterator[Candidate]:
         if name != task.activation_name and name in options("activation"):
             activation = option("activation", name, Activation)
             other = replace(task, activation_name=name, activation=activation)
-            for one in ranking(other)[0]:
+            for one in hopeful(other):
                 if one.is_healthy:
                     yield replace(one, settings=(f"activation={name}", *one.settings))
                     return
 
 
 def _less_deep(task: Task) -> Iterator[Candidate]:
-    """The init that comes nearest to it, at the greatest depth that it is sure of."""
-    best = ranking(task)[0][0]
+    """The init that does best in a less deep net, at the greatest depth that it is sure of."""
+    best = ranking(replace(task, depth=min(task.depth, _SHALLOW)))[0][0]
     init = option("init", best.settings[0].removeprefix("init="), Init).given(task.activation)
     low, high, found = 0, task.depth, None
     while high - low > 1:

@@ -18,7 +18,7 @@ INPUTS = describe(Gaussian().load(200).inputs)
 
 def foreseen(init, activation, depth, *, width=100, dtype=torch.float32, inputs=INPUTS):
     prediction = predict(init, activation, inputs, depth=depth, width=width)
-    return forecast(prediction, inputs, dtype)
+    return forecast(prediction, inputs, width=width, dtype=dtype)
 
 
 CASES = [

@@ -10,11 +10,11 @@ from fanin.signal.profile import Profile
 from fanin.signal.theory import GRADIENT, STD, Array, Inputs, Prediction
 from fanin.signal.verdict import verdict
 
-SURE = 3.0
+SURE = 2.5
 """Spreads: a verdict that holds for nets as far as this from the typical one is sure."""
 
 _ENTRIES = 5.0  # the largest entry of a layer, in stds
-_ROOM = 2.0  # how much nearer to the thresholds that have no spread a sure net might be
+_COSINES = 1.3  # n times the variance that a layer adds to log (1 - cosine), as ReLU nets have it
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,11 @@ class Forecast:
         return self.verdict + ("" if self.is_sure else "?")
 
 
-def forecast(prediction: Prediction, inputs: Inputs, dtype: torch.dtype) -> Forecast:
+def forecast(prediction: Prediction, inputs: Inputs, *, width: int, dtype: torch.dtype) -> Forecast:
     """Of a network with one hidden layer or more."""
     word = verdict(_typical(prediction, inputs, dtype))
     extremes = [
-        _typical(prediction, inputs, dtype, std=side * SURE, gradient=other * SURE, room=_ROOM)
+        _typical(prediction, inputs, dtype, side * SURE, other * SURE, width / _COSINES)
         for side in (-1, 1)
         for other in (-1, 1)
     ]
@@ -63,12 +63,14 @@ def _typical(
     prediction: Prediction,
     inputs: Inputs,
     dtype: torch.dtype,
-    *,
     std: float = 0.0,
     gradient: float = 0.0,
-    room: float = 1.0,
+    width: float = math.inf,
 ) -> Profile:
-    """As it would be measured, so many spreads off; `room` is for what has no spread."""
+    """As it would be measured, so many spreads off; a cosine as much nearer to 1 as it may be.
+
+    1 - cosine wavers by a factor, the more so the nearer the cosine is to 1.
+    """
     curves = prediction.curves
     stds, gradients = prediction.at(STD, std), prediction.at(GRADIENT, gradient)
     held = np.isfinite(curves["preactivation/std"])
@@ -78,6 +80,7 @@ def _typical(
     stds[_ENTRIES * curves["preactivation/std"] > torch.finfo(dtype).max] = math.nan
     unknown = np.full(len(stds), math.nan)
     cosine = curves.get("activation/correlation", unknown)
+    wavers = SURE * np.sqrt(np.arange(1, len(stds) + 1) / width)
     saturated = curves.get("activation/saturated_fraction", unknown)
     return Profile(
         depth=len(stds),
@@ -85,9 +88,9 @@ def _typical(
             STD: stds,
             GRADIENT: gradients,
             "activation/mean": np.nan_to_num(curves["activation/mean"]),
-            "activation/correlation": 1 - (1 - cosine) / room,
+            "activation/correlation": 1 - (1 - cosine) * np.exp(-wavers * cosine),
             "activation/dead_fraction": np.zeros(len(stds)),
-            "activation/saturated_fraction": saturated * (1 + (room - 1) / 4),
+            "activation/saturated_fraction": saturated,
         },
         numbers={"summary/loss": 0.0}
         | ({"summary/input_correlation": inputs.cosine} if inputs.count > 1 else {}),
