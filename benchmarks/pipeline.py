@@ -5,6 +5,10 @@
 Everything but tracking counts as the pipeline: settings, data, the drawing of weights, warm-up,
 the timed passes, every statistic, the verdict. Both come from the same run, so their ratio
 means something on a noisy machine. Prints a Markdown table for benchmarks/README.md.
+
+Theory is timed beside it, worked out anew each time, as a share of the pipeline and what a tracked
+job takes on top (Hydra and the store: fanin.cost.JOB_SECONDS). In a sweep over seeds it is worked
+out once.
 """
 
 import statistics
@@ -14,8 +18,10 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from fanin import config
+from fanin.cost import JOB_SECONDS
 from fanin.pipeline import make_network, prepare
 from fanin.signal.profile import measure
+from fanin.signal.theory import describe, predict
 from fanin.signal.timing import time_passes
 from fanin.signal.verdict import verdict
 
@@ -28,30 +34,44 @@ CASES = {
 }
 
 
-def ratio(settings, choices) -> float:
+def ratios(settings, choices) -> tuple[float, float]:
+    """The pipeline over the passes, and theory's share of a tracked job."""
     start = time.perf_counter()
     config.check(settings)
-    network, _ = make_network(settings, prepare(settings, choices))
+    parts = prepare(settings, choices)
+    network, _ = make_network(settings, parts)
     warmup, repeats = settings.timing.warmup, settings.timing.repeats
     times = time_passes(network, warmup=warmup, repeats=repeats)
     verdict(measure(network, times))
-    pipeline = 1e3 * (time.perf_counter() - start)
-    return pipeline / (repeats * (times.forward_total + times.backward_total))
+    pipeline = time.perf_counter() - start
+    start = time.perf_counter()
+    predict.__wrapped__(  # without its memory
+        parts.init,
+        parts.activation,
+        describe(parts.inputs),
+        depth=settings.depth,
+        width=settings.hidden_size,
+    )
+    theory = time.perf_counter() - start
+    passes = repeats * (times.forward_total + times.backward_total) / 1e3
+    return pipeline / passes, theory / (pipeline + JOB_SECONDS + theory)
 
 
 def main() -> None:
     config.register()
-    print("| case | pipeline over its timed passes, median | least | most |")
-    print("|---|---|---|---|")
+    print("| case | pipeline over its timed passes, median | least | most | theory, of a job |")
+    print("|---|---|---|---|---|")
     for name, overrides in CASES.items():
         with initialize_config_dir(str(config.PROJECT / "conf"), version_base="1.3"):
             settings = compose("config", overrides, return_hydra_config=True)
         choices = settings.hydra.runtime.choices
         settings = OmegaConf.masked_copy(settings, [k for k in settings if k != "hydra"])
-        ratio(settings, choices)
-        ratios = [ratio(settings, choices) for _ in range(ROUNDS if "512" not in name else 5)]
-        median = statistics.median(ratios)
-        print(f"| {name} | {median:.2f} | {min(ratios):.2f} | {max(ratios):.2f} |", flush=True)
+        ratios(settings, choices)
+        found = [ratios(settings, choices) for _ in range(ROUNDS if "512" not in name else 5)]
+        pipeline, theory = zip(*found, strict=True)
+        figures = statistics.median(pipeline), min(pipeline), max(pipeline)
+        cells = [f"{figure:.2f}" for figure in figures] + [f"{statistics.median(theory):.1%}"]
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor
@@ -28,12 +27,7 @@ Layers = Sequence[tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True, kw_only=True)
 class Init(ABC):
-    """`bias_std`: the std of the biases, drawn from a normal distribution; 0 for none.
-
-    fits: whether `fit` brings pre-activations to the variance that `variance_for` aims at.
-    """
-
-    fits: ClassVar[bool] = False
+    """`bias_std`: the std of the biases, drawn from a normal distribution; 0 for none."""
 
     bias_std: float = 0.0
 
@@ -68,6 +62,10 @@ class Init(ABC):
         1 for independent weights, 0 where every length is kept.
         """
         return 1.0
+
+    def left_by_fit(self) -> float | None:
+        """How far from 1 `fit` may leave the std of pre-activations; None where it does not fit."""
+        return None
 
     def given(self, activation: Activation) -> "Init":
         """The scheme for networks with this activation. ValueError where there is none."""
@@ -180,7 +178,6 @@ class LSUV(Init):
     pre-activations equal but for rounding, or no longer finite.
     """
 
-    fits = True
     tolerance: float = 0.01
     steps: int = 10
 
@@ -205,6 +202,9 @@ class LSUV(Init):
 
     def length_noise(self, fan_in: int, fan_out: int) -> float:
         return Orthogonal().length_noise(fan_in, fan_out)
+
+    def left_by_fit(self) -> float:
+        return self.tolerance
 
     def weights(self, layers: int, fan_in: int, fan_out: int, generator: Generator) -> Tensor:
         return Orthogonal().weights(layers, fan_in, fan_out, generator)

@@ -303,7 +303,7 @@ def _forward(
         part = weights / q
         spared = part**2 * (1 - init.length_noise(fan_in, width))
         rows = inputs.count * width
-        layers.append(_layer(activation, signal, q, part, spared, width, rows, init.fits))
+        layers.append(_layer(activation, signal, q, part, spared, width, rows, init.left_by_fit()))
         signal = layers[-1].out
     return layers
 
@@ -316,7 +316,7 @@ def _layer(
     spared: float,
     width: int,
     entries: int,
-    is_fitted: bool,
+    left: float | None,
 ) -> _Layer:
     cosine = part * given.cosine + 1 - part
     scatter, lengths = given.scatter.times(part**2), given.lengths.times(part**2)
@@ -332,8 +332,8 @@ def _layer(
 
     log_q = given.log.through(Response(q, part, part * (1 - part)))
     z_noise = 2 * (1 - spared) * alike / width
-    if is_fitted:
-        log_q, z_noise = _Log(), 0.0
+    if left is not None:  # anywhere within the tolerance of a fit
+        log_q, z_noise = _Log((2 * left) ** 2 / 3), 0.0
 
     def answered(of: Response) -> _Log:
         """What log q, and the lengths that finite width has spread, make of an average."""
@@ -346,9 +346,13 @@ def _layer(
         others = of_pair + quadratic * scatter.both
         return (given.over_pairs(of_itself, others) - spared * quadratic * alike) / width
 
-    def in_mean(cosine: float) -> float:
-        """What a std leaves out of a second moment: its mean's share. It has n - 1 below."""
-        return given.over_pairs(1, cosine) / width - 1 / entries
+    def about_mean(noise: float, cosine: float) -> tuple[float, float]:
+        """(variance, shift) of a std, which leaves out the mean's share and has n - 1 below.
+
+        That share is a chi-squared of one degree.
+        """
+        share = given.over_pairs(1, cosine) / width
+        return noise + 2 * share**2, -noise / 2 - share + 1 / entries
 
     a_noise = noise(one.variance, one.variance_noise, pair.variance_noise)
     step = _exact(activation, width)
@@ -371,9 +375,9 @@ def _layer(
         part=part,
         spared=spared,
         log_q=log_q,
-        log_z=log_q.plus(z_noise, -z_noise / 2 - in_mean(cosine)),
+        log_z=log_q.plus(*about_mean(z_noise, cosine)),
         log_a=answered(one.variance).plus(
-            a_noise, -a_noise / 2 - in_mean(pair.covariance / one.variance.value)
+            *about_mean(a_noise, pair.covariance / one.variance.value)
         ),
         z_lengths=lengths.width,
         noise=added * step.variance,
@@ -408,7 +412,7 @@ def _backward(
     """
     if not layers:
         return [], []
-    step = _exact(activation, width)
+    step, fitted = _exact(activation, width), init.left_by_fit() is not None
     log_square = shift = added = of_one = pull = 0.0
     along = passed = 1.0
     norms, logs = [0.0], [_Log()]
@@ -431,7 +435,7 @@ def _backward(
         passed = 1 + (along - 1) * (one.overlap - 1) / width
 
         # What the noise of phi^2 here does to the chi above; a fitted w makes up for it at once.
-        push = -1.0 if init.fits else after.part * pull
+        push = -1.0 if fitted else after.part * pull
         pull = one.slope.elasticity + one.second.elasticity * push
         quadratic = 2 * layer.spared * one.slope.elasticity  # of what orthogonal weights spare
         both = 2 * push * (one.overlap - 1 - quadratic * one.second.elasticity) / width
@@ -445,7 +449,7 @@ def _backward(
         one_q = layer.log_q.plus(layer.z_lengths, -layer.z_lengths / 2)
         shift += itself * step.shift + one_q.through(one.slope).shift
         shift += np.log(longer * passed) - layer.spared * one.slope.bend / width
-        shift -= layer.out.log.shift if init.fits else 0.0
+        shift -= layer.out.log.shift if fitted else 0.0
         of_one += itself * step.variance + layer.noise_of_one * push**2 + both
         added += noise * step.variance + layer.noise * push**2 + share * both
         variance = added + layer.log_q.variance * pull**2
