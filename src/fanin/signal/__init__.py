@@ -1,1 +1,1 @@
-"""First floor: what a pass tells. Statistics, timing, Jacobian, profile, verdict."""
+"""First floor: what a pass tells, and what theory says that it should."""
