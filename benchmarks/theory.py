@@ -1,11 +1,12 @@
 """Theory against measurement: the medians of many seeds, for every init and activation.
 
-    python -m benchmarks.theory                    widths 100 and 400, about an hour on 2 cores
+    python -m benchmarks.theory                    widths 100 and 400, half an hour on 2 cores
     python -m benchmarks.theory --width 100
 
-Networks of depth 50 on N(0, 1) inputs; the stds at layers 1, 10 and 50 and the gradients at
-layers 1 and 40 (which are 49 and 10 layers below the last). Writes results/theory_WIDTH.csv and
-prints the medians that lie outside theory's band, the middle two thirds of seeds.
+256 networks of depth 50 on N(0, 1) inputs for each; the stds at layers 1, 10 and 50 and the
+gradients at layers 1 and 40 (which are 49 and 10 layers below the last). Writes
+results/theory_WIDTH.csv and prints the medians that lie outside theory's band, the middle two
+thirds of seeds.
 """
 
 import argparse
@@ -21,51 +22,68 @@ from fanin.nn.activations import Activation
 from fanin.nn.init import Init
 from fanin.nn.losses import MSE
 from fanin.nn.network import Network
-from fanin.nn.parameters import draw
+from fanin.nn.parameters import Parameters, draw
 from fanin.signal import statistics
 from fanin.signal.theory import BANDED, GRADIENT, PERCENTILE, describe, predict
 
 DEPTH, REPLICAS, BLOCK = 50, 256, 16
-BATCHES = {100: 200, 400: 20}
+BATCHES = {100: 50, 400: 10}
 LAYERS = {GRADIENT: (1, 40)}
 COLUMNS = "init activation curve layer theory low high median spread_measured spread_theory off"
 
 
-def measure(init: Init, activation: Activation, width: int) -> dict[str, np.ndarray]:
-    """name -> (depth, replicas); gradients over the last layer's."""
+Found = dict[str, np.ndarray]
+"""name -> (depth, replicas); gradients over the last layer's."""
+
+
+def given(name: str, activation: Activation) -> Init | None:
+    """The option of init for this activation; None where there is no critical point."""
+    try:
+        return option("init", name, Init).given(activation)
+    except ValueError:
+        return None
+
+
+def measure(name: str, activations: dict[str, Activation], width: int) -> dict[str, Found]:
+    """Of each activation, under the same weights."""
     batch = Gaussian().load(BATCHES[width])
     loss = MSE()
     targets = loss.prepare(batch.targets, torch.float32)
-    found: dict[str, list[torch.Tensor]] = {name: [] for name in BANDED}
+    found: dict[str, dict[str, list[torch.Tensor]]] = {
+        activation: {curve: [] for curve in BANDED} for activation in activations
+    }
     for first in range(0, REPLICAS, BLOCK):
-        parameters = draw(
-            init, range(first, first + BLOCK), depth=DEPTH, inputs=100, width=width, outputs=1
-        )
-        init.fit(parameters.layers(), activation, batch.inputs)
-        network = Network(parameters, activation, loss, batch.inputs, targets).run()
-        norms = statistics.norm(network.delta)
-        found["preactivation/std"].append(statistics.std(network.z))
-        found["activation/std"].append(statistics.std(network.a))
-        found[GRADIENT].append(norms / norms[-1:])
-    return {name: torch.cat(values, dim=1).numpy() for name, values in found.items()}
+        drawn: dict[Init, Parameters] = {}
+        seeds = range(first, first + BLOCK)
+        for activation, phi in activations.items():
+            init = given(name, phi)
+            if init not in drawn or init.left_by_fit() is not None:
+                drawn = {init: draw(init, seeds, depth=DEPTH, inputs=100, width=width, outputs=1)}
+                init.fit(drawn[init].layers(), phi, batch.inputs)
+            network = Network(drawn[init], phi, loss, batch.inputs, targets).run()
+            norms = statistics.norm(network.delta)
+            curves = statistics.std(network.z), statistics.std(network.a), norms / norms[-1:]
+            for curve, values in zip(BANDED, curves, strict=True):
+                found[activation][curve].append(values)
+    return {
+        activation: {curve: torch.cat(values, dim=1).numpy() for curve, values in curves.items()}
+        for activation, curves in found.items()
+    }
 
 
 def compare(width: int) -> list[dict[str, object]]:
     rows = []
     inputs = describe(Gaussian().load(BATCHES[width]).inputs)
-    for init_name in options("init"):
-        for name in options("activation"):
-            activation = option("activation", name, Activation)
-            try:
-                init = option("init", init_name, Init).given(activation)
-            except ValueError:  # no critical point
-                continue
-            prediction = predict(init, activation, inputs, depth=DEPTH, width=width)
-            for curve, values in measure(init, activation, width).items():
-                layers = LAYERS.get(curve, (1, 10, DEPTH))
-                found = [row(curve, layer, values, prediction) for layer in layers]
-                rows += [[init_name, name, *one] for one in found]
-            print(f"{width} {init_name} {name}", flush=True)
+    for name in options("init"):
+        every = {act: option("activation", act, Activation) for act in options("activation")}
+        activations = {act: phi for act, phi in every.items() if given(name, phi)}
+        for act, curves in measure(name, activations, width).items():
+            init = given(name, activations[act])
+            prediction = predict(init, activations[act], inputs, depth=DEPTH, width=width)
+            for curve, values in curves.items():
+                for layer in LAYERS.get(curve, (1, 10, DEPTH)):
+                    rows += [[name, act, *row(curve, layer, values, prediction)]]
+        print(f"width {width}, {name}: done", flush=True)
     return [dict(zip(COLUMNS.split(), row, strict=True)) for row in rows]
 
 

@@ -11,7 +11,7 @@ JOBS = 9
 TIMEOUT = 6
 LINE = ["-m", f"seed=range(0,{JOBS})", "depth=3", "hidden_size=10", f"tracking.timeout={TIMEOUT}"]
 SLOW = ["--config-dir=options", "activation=trouble", "activation.how=sleep", "timing.repeats=5"]
-RUNS_METRICS = 16  # eleven curves, five numbers
+RUNS_METRICS = 35  # eleven curves and eleven of theory, thirteen numbers
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from fanin.config import SettingError, arguments, check_disk
 from fanin.device import computes
 from fanin.pipeline import prepare
 
-OPTIONS = "glorot, kaiming, lecun, lsuv, normal, orthogonal, small, torch_default, xavier"
+OPTIONS = "critical, glorot, kaiming, lecun, lsuv, normal, orthogonal, small, torch_default, xavier"
 
 # What is typed, and what the line says: the setting, the value, and what would work.
 WRONG = {

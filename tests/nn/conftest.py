@@ -6,6 +6,8 @@ from torch.nn import functional
 from workplace import made as make
 from workplace import options as names
 
+from fanin.nn.activations import Tanh
+
 # PyTorch's own, without the linear branch that its softplus takes above 20.
 TORCH = {
     "elu": functional.elu,
@@ -51,8 +53,8 @@ def init_name(request):
 
 @pytest.fixture(scope="session")
 def make_init(init_name):
-    """The init of that file, with settings of one's own."""
-    return lambda **settings: make("init", init_name, **settings)
+    """The init of that file, with settings of one's own, as it is for tanh where that matters."""
+    return lambda **settings: make("init", init_name, **settings).given(Tanh())
 
 
 @pytest.fixture(scope="session")
