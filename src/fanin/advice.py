@@ -87,7 +87,7 @@ def expect(init: Init, task: Task) -> Prediction:
 
 def candidate(settings: tuple[str, ...], init: Init, task: Task) -> Candidate:
     prediction = expect(init, task)
-    found = forecast(prediction, task.inputs, width=task.width, dtype=task.dtype)
+    found = forecast(prediction, task.activation, task.inputs, width=task.width, dtype=task.dtype)
     return Candidate(settings, prediction, found)
 
 

@@ -42,8 +42,9 @@ from fanin.pipeline import (
 from fanin.report.progress import progress, status
 from fanin.report.summary import PlannedJob, duration, screen, show_plan
 from fanin.saved import Setting, experiment_file, overrides_of_run, overrides_of_sweep
+from fanin.signal.beside import METRICS
 from fanin.signal.claims import Claim
-from fanin.signal.profile import CURVES, NUMBERS, is_metric
+from fanin.signal.profile import CURVES, NUMBERS
 from fanin.tracking.journal import ENDED_FROM_OUTSIDE, GoesOnError
 from fanin.tracking.record import Record
 from fanin.tracking.store import (
@@ -130,7 +131,7 @@ class TrackedSweep:
         as_written = all(s.name == "experiment" for s in self.line if s.is_typed)
         for claim in claims:
             wrong = claim.wrong()
-            if not is_metric(claim.metric):
+            if claim.metric not in METRICS:
                 wrong = f"metric={claim.metric}; use one of {', '.join(CURVES + NUMBERS)}"
             if as_written and not any(claim.selects(job.params) for job in self.jobs):
                 wrong = f"where={claim.where} selects no job of the sweep"

@@ -75,7 +75,7 @@ def test_a_closer_tolerance_is_kept():
     assert few < many
 
 
-@pytest.mark.parametrize("steps", [0, 1, 3])
+@pytest.mark.parametrize("steps", [1, 3])
 def test_no_layer_is_divided_more_often_than_that(steps):
     """With these biases each division takes off a quarter of the error, so none arrives."""
     init, inputs = LSUV(bias_std=0.5, tolerance=0, steps=steps), normal(dtype=torch.float64)
@@ -190,7 +190,7 @@ def test_other_schemes_do_not_look_at_the_data():
 
 
 @pytest.mark.parametrize("value", [-1.0, math.nan, math.inf])
-@pytest.mark.parametrize("setting", ["tolerance", "steps", "bias_std"])
+@pytest.mark.parametrize("setting", ["tolerance", "bias_std"])
 def test_a_wrong_number_is_refused_by_name(setting, value):
     with pytest.raises(ValueError, match=rf"^{setting}={value:g}: use a finite number, 0 or more$"):
         LSUV(**{setting: value})
@@ -200,3 +200,15 @@ def test_a_wrong_number_is_refused_by_name(setting, value):
 def test_biases_that_leave_nothing_to_the_weights_are_refused(value):
     with pytest.raises(ValueError, match=rf"^bias_std={value:g}: use a number below 1, "):
         LSUV(bias_std=value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"steps": 0}, "steps=0: use a whole number, 1 or more"),
+        ({"tolerance": 1.5}, "tolerance=1.5: use a number below 1"),
+    ],
+)
+def test_a_fit_that_fits_nothing_is_refused(setting, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        LSUV(**setting)

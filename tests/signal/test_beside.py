@@ -7,8 +7,8 @@ import pytest
 
 from fanin.nn.activations import Identity, ReLU, Tanh
 from fanin.nn.init import Normal, VarianceScaling
-from fanin.signal.beside import with_theory
-from fanin.signal.profile import CURVES, NUMBERS, is_metric
+from fanin.signal.beside import METRICS, with_theory
+from fanin.signal.profile import CURVES
 from fanin.signal.theory import BANDED, GRADIENT, STD, describe, predict
 
 KAIMING = VarianceScaling(scale=2.0)
@@ -27,8 +27,7 @@ def test_each_predicted_curve_stands_beside_the_measured_one(build, profile):
     bands = {f"{name}_theory_{end}" for name in BANDED for end in ("low", "high")}
     assert added == {f"{name}_theory" for name in prediction.curves} | bands
     assert set(prediction.curves) <= set(CURVES)
-    assert all(map(is_metric, both.curves))
-    assert set(both.numbers) <= set(NUMBERS)
+    assert {*both.curves, *both.numbers} <= METRICS
     assert both.curves[f"{STD}_theory"] == pytest.approx(prediction.curves[STD])
     for name in BANDED:
         low, high = (both.curves[f"{name}_theory_{end}"] for end in ("low", "high"))

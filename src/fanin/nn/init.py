@@ -91,7 +91,7 @@ class Normal(Init):
         _at_least_zero(std=self.std)
 
     def variance(self, fan_in: int, fan_out: int) -> float:
-        return self.std**2
+        return self.std * self.std  # inf where it is too large
 
     def weights(self, layers: int, fan_in: int, fan_out: int, generator: Generator) -> Tensor:
         return self.std * torch.randn(layers, fan_in, fan_out, generator=generator)
@@ -183,7 +183,11 @@ class LSUV(Init):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _at_least_zero(tolerance=self.tolerance, steps=self.steps)
+        _at_least_zero(tolerance=self.tolerance)
+        if self.tolerance >= 1:
+            raise ValueError(f"tolerance={self.tolerance:g}: use a number below 1")
+        if self.steps < 1:
+            raise ValueError(f"steps={self.steps}: use a whole number, 1 or more")
         if self.bias_std >= 1:
             raise ValueError(
                 f"bias_std={self.bias_std:g}: use a number below 1, "

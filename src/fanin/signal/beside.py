@@ -4,11 +4,20 @@ import math
 
 import numpy as np
 
-from fanin.signal.profile import Profile
-from fanin.signal.theory import BANDED, GRADIENT, PERCENTILE, STD, Prediction
+from fanin.signal.profile import CURVES, NUMBERS, Profile
+from fanin.signal.theory import BANDED, GRADIENT, PERCENTILE, PREDICTED, STD, Prediction
 
 _MEDIAN = math.sqrt(math.pi / 2)
 """Standard error of a normal sample's median, over that of its mean."""
+
+
+METRICS = {
+    *NUMBERS,
+    *(f"{curve}{end}" for curve in CURVES for end in ("", "_low", "_high")),
+    *(f"{curve}_theory" for curve in PREDICTED),
+    *(f"{curve}_theory_{end}" for curve in BANDED for end in ("low", "high")),
+}
+"""The names of all that a run may have."""
 
 
 def with_theory(profile: Profile, prediction: Prediction, replicas: int) -> Profile:

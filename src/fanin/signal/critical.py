@@ -50,25 +50,26 @@ class Critical(Init):
         raise NotImplementedError("known once the activation is given")
 
 
+@np.errstate(all="ignore")  # a phi that is flat where q is small
 def critical_variance(activation: Activation, biases: float) -> float | None:
     """sigma_w^2 for a sigma_b^2 of `biases`; None where there is no such point that attracts."""
 
     def off(log_q: float) -> float:
         of = moments(activation, math.exp(log_q))
-        return math.log(of.second.value / of.slope.value + biases) - log_q
+        return float(np.log(of.second.value / of.slope.value + biases)) - log_q
 
     if biases == 0:  # q = 0 may be the point, and for a homogeneous phi any q is
         at_zero = 1 / moments(activation, ZERO).slope.value
         if abs(off(math.log(ZERO))) < 1e-6 and _falls(activation, at_zero):
-            return at_zero
+            return float(at_zero)
     values = [off(log_q) for log_q in _SEARCHED]
     for low, high, before, after in zip(_SEARCHED, _SEARCHED[1:], values, values[1:], strict=False):
-        if before * after < 0:
+        if before * after < 0:  # and neither is nan
             q = math.exp(brentq(off, low, high, xtol=1e-13))
             of = moments(activation, q)
             weights = 1 / of.slope.value
             if weights * of.second.value * of.second.elasticity / q <= _ATTRACTS:
-                return weights
+                return float(weights)
     return None
 
 

@@ -74,7 +74,7 @@ def fixed_point(activation: Activation, weights: float, biases: float, q: float)
     if reached == math.inf:
         cosine = math.nan
     elif passed > 1 + _SAME:
-        cosine = brentq(drift, 0, 1 - 1e-6) if drift(0) > _SAME and drift(1 - 1e-6) < 0 else 0.0
+        cosine = _repelled(drift)
         passed = weights * q / after * pair_moments(activation, q, cosine, one.mean).slope
     return FixedPoint(
         q=reached,
@@ -83,6 +83,14 @@ def fixed_point(activation: Activation, weights: float, biases: float, q: float)
         xi_q=_depth_scale(weights * one.second.value * one.second.elasticity / after),
         xi_c=_depth_scale(passed),
     )
+
+
+def _repelled(drift: Callable[[float], float]) -> float:
+    """The correlation below 1 to which a correlation drifts; 1 where it is too near to tell."""
+    if drift(0) <= _SAME:
+        return 0.0
+    below = next((1 - gap for gap in (1e-6, 1e-5, 1e-4, 1e-3) if drift(1 - gap) < -_SAME), 1.0)
+    return float(brentq(drift, 0, below)) if below < 1 else 1.0
 
 
 def _root(growth: Callable[[float], float], q: float) -> float:

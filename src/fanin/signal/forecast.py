@@ -6,15 +6,21 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from fanin.nn.activations import Activation
+from fanin.signal.gaussian import saturated_share
 from fanin.signal.profile import Profile
+from fanin.signal.statistics import DEAD_BELOW
 from fanin.signal.theory import GRADIENT, STD, Array, Inputs, Prediction
-from fanin.signal.verdict import verdict
+from fanin.signal.verdict import DEAD, verdict
 
 SURE = 2.5
 """Spreads: a verdict that holds for nets as far as this from the typical one is sure."""
 
+_RARE = 0.01  # the chance that a sure net may have to be dead
 _ENTRIES = 5.0  # the largest entry of a layer, in stds
-_COSINES = 1.3  # n times the variance that a layer adds to log (1 - cosine), as ReLU nets have it
+_COSINES = 1.3  # of ReLU nets, as measured
+_SATURATION = 0.15  # how far the saturated share of a net may be from the typical one's
+_NARROW = 32  # units below which theory, whose small number is 1 / width, is sure of nothing
 
 
 @dataclass(frozen=True)
@@ -39,19 +45,31 @@ class Forecast:
         return self.verdict + ("" if self.is_sure else "?")
 
 
-def forecast(prediction: Prediction, inputs: Inputs, *, width: int, dtype: torch.dtype) -> Forecast:
+def forecast(
+    prediction: Prediction,
+    activation: Activation,
+    inputs: Inputs,
+    *,
+    width: int,
+    dtype: torch.dtype,
+) -> Forecast:
     """Of a network with one hidden layer or more."""
-    word = verdict(_typical(prediction, inputs, dtype))
+    word = verdict(_profile(prediction, inputs, dtype))
+    # n times the variance that a layer adds to log (1 - cosine); a few pairs average less.
+    wavering = _COSINES * (1 + 4 / inputs.count) / width
     extremes = [
-        _typical(prediction, inputs, dtype, side * SURE, other * SURE, width / _COSINES)
-        for side in (-1, 1)
-        for other in (-1, 1)
+        _profile(prediction, inputs, dtype, std * SURE, gradient * SURE, cosine * SURE, wavering)
+        for std in (-1, 1)
+        for gradient in (-1, 1)
+        for cosine in (-1, 1)
     ]
     std, gradient = prediction.at(STD), prediction.at(GRADIENT)
     cosine = prediction.curves.get("activation/correlation", np.full(len(std), math.nan))
     return Forecast(
         verdict=word,
-        is_sure=all(verdict(profile) == word for profile in extremes),
+        is_sure=width >= _NARROW
+        and len(std) * _dying(activation, width) <= _RARE
+        and all(verdict(profile) == word for profile in extremes),
         std=float(std[-1]),
         gradient=float(gradient[0]),
         cosine=float(cosine[-1]),
@@ -59,15 +77,21 @@ def forecast(prediction: Prediction, inputs: Inputs, *, width: int, dtype: torch
     )
 
 
-def _typical(
+def _dying(activation: Activation, width: int) -> float:
+    """The chance that a layer of so many units is dead, for inputs that are all alike."""
+    return math.pow(saturated_share(activation, 1.0, DEAD_BELOW), DEAD * width)
+
+
+def _profile(
     prediction: Prediction,
     inputs: Inputs,
     dtype: torch.dtype,
     std: float = 0.0,
     gradient: float = 0.0,
-    width: float = math.inf,
+    cosine: float = 0.0,
+    wavering: float = 0.0,
 ) -> Profile:
-    """As it would be measured, so many spreads off; a cosine as much nearer to 1 as it may be.
+    """As it would be measured, so many spreads off.
 
     1 - cosine wavers by a factor, the more so the nearer the cosine is to 1.
     """
@@ -75,12 +99,14 @@ def _typical(
     stds, gradients = prediction.at(STD, std), prediction.at(GRADIENT, gradient)
     held = np.isfinite(curves["preactivation/std"])
     if not held.all():  # by float64: too small for any dtype, or too large
-        vanished = not held.any() or curves["preactivation/std"][held][-1] < 1
-        stds[~held], gradients = 0.0 if vanished else math.nan, np.ones(len(held))
+        last = [prediction.sigma_w2, *curves["preactivation/std"][held]][-1]
+        stds[~held], gradients = 0.0 if last < 1 else math.nan, np.ones(len(held))
+    elif not prediction.slopes.all():  # flat everywhere
+        gradients = (np.arange(len(stds)) == len(stds) - 1).astype(float)
     stds[_ENTRIES * curves["preactivation/std"] > torch.finfo(dtype).max] = math.nan
     unknown = np.full(len(stds), math.nan)
-    cosine = curves.get("activation/correlation", unknown)
-    wavers = SURE * np.sqrt(np.arange(1, len(stds) + 1) / width)
+    cosines = curves.get("activation/correlation", unknown)
+    wavers = cosine * np.sqrt(wavering * np.arange(1, len(stds) + 1)) * cosines
     saturated = curves.get("activation/saturated_fraction", unknown)
     return Profile(
         depth=len(stds),
@@ -88,9 +114,11 @@ def _typical(
             STD: stds,
             GRADIENT: gradients,
             "activation/mean": np.nan_to_num(curves["activation/mean"]),
-            "activation/correlation": 1 - (1 - cosine) * np.exp(-wavers * cosine),
+            "activation/correlation": 1 - (1 - cosines) * np.exp(wavers),
             "activation/dead_fraction": np.zeros(len(stds)),
-            "activation/saturated_fraction": saturated,
+            "activation/saturated_fraction": saturated * (1 + math.copysign(_SATURATION, std))
+            if std
+            else saturated,
         },
         numbers={"summary/loss": 0.0}
         | ({"summary/input_correlation": inputs.cosine} if inputs.count > 1 else {}),

@@ -25,6 +25,7 @@ Rule = tuple[Array, Array]
 _RULE = np.polynomial.legendre.leggauss(16)
 _RULE_OF_PAIRS = np.polynomial.legendre.leggauss(10)
 _REACH = 9.0  # standard deviations: beyond lies less than 1e-18
+_FAR = 1e12  # beyond, any phi is straight or flat on either side, to a part in a million
 _STEPS = 4001  # where what is averaged jumps
 _LEAST = 1e-16  # of |c| and of 1 - |c|, whose roots are the scales of a pair
 
@@ -46,7 +47,7 @@ class Response(NamedTuple):
 
     def over(self, variance: float) -> float:
         """The mean where q varies by this relative variance; to first order in it."""
-        return self.value * math.exp(variance / 2 * self.bend)
+        return float(self.value * np.exp(variance / 2 * self.bend))
 
 
 class Moments(NamedTuple):
@@ -148,6 +149,13 @@ def pair_moments(activation: Activation, q: float, c: float, mean: float) -> Pai
     if q != 1 and is_homogeneous(activation):
         unit = pair_moments(activation, 1.0, c, mean / math.sqrt(q))
         return unit._replace(covariance=unit.covariance * q)
+    if q > _FAR:
+        there, here = moments(activation, _FAR), moments(activation, q)
+        pair = pair_moments(activation, _FAR, c, there.mean)
+        return pair._replace(
+            covariance=pair.covariance * here.variance.value / there.variance.value,
+            slope=pair.slope * here.slope.value / there.slope.value,
+        )
     shared = math.sqrt(q * max(abs(c), _LEAST))
     rest = math.sqrt(q * max(1 - abs(c), _LEAST))
     centres = sorted({0.0, *activation.kinks, *(-k for k in activation.kinks)})

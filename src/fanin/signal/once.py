@@ -1,4 +1,4 @@
-"""What is worked out once for equal arguments, where they can be compared."""
+"""What is worked out once for equal arguments."""
 
 from collections.abc import Callable
 from functools import lru_cache, wraps
@@ -9,15 +9,26 @@ R = TypeVar("R")
 
 
 def once(function: Callable[P, R]) -> Callable[P, R]:
-    """Remember the latest results. Arguments without a hash, as a user's class may be, are not."""
+    """Remember the latest results, where the arguments can be told apart.
+
+    A class of a user's own may have no hash, or inherit an equality that knows nothing of what
+    it adds: with such an argument nothing is remembered.
+    """
     remembered = lru_cache(maxsize=64)(function)
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            hash((args, *kwargs.values()))
-        except TypeError:
-            return function(*args, **kwargs)
-        return remembered(*args, **kwargs)  # type: ignore[arg-type]
+        if all(map(_can_be_told_apart, (*args, *kwargs.values()))):
+            return remembered(*args, **kwargs)  # type: ignore[arg-type]
+        return function(*args, **kwargs)
 
     return call
+
+
+def _can_be_told_apart(value: object) -> bool:
+    kind = type(value)
+    if kind.__hash__ is None:
+        return False
+    has_its_own = "__eq__" in vars(kind) or kind.__eq__ is object.__eq__
+    parts = vars(value).values() if hasattr(value, "__dataclass_fields__") else ()
+    return has_its_own and all(map(_can_be_told_apart, parts))

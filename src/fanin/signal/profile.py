@@ -6,7 +6,6 @@ thirds of the seeds lie. A replica that is no longer finite counts as larger tha
 """
 
 import math
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -60,11 +59,6 @@ NUMBERS = (
     "summary/theory_spread",
     "summary/theory_z",
 )
-
-
-def is_metric(name: str) -> bool:
-    """Whether a run may have a metric of this name: a number, a curve, or a curve's companion."""
-    return name in NUMBERS or re.sub(r"(_theory)?(_low|_high)?$", "", name) in CURVES
 
 
 @dataclass(frozen=True)

@@ -51,10 +51,20 @@ STD, GRADIENT = "activation/std", "gradient/preactivation_norm"
 BANDED = ("preactivation/std", STD, GRADIENT)
 """The curves for which theory has a band."""
 
+PREDICTED = (
+    *BANDED,
+    "activation/mean",
+    "activation/saturated_fraction",
+    "activation/correlation",
+)
+"""Those that it has."""
+
 PERCENTILE = 0.99446
 """The 84th percentile of a normal variable, in standard deviations; the 16th is its negative."""
 
+_PAIRED = 1000  # inputs of which all pairs are looked at
 _ROUNDING = 2e-5  # of float32 passes: the spread of a net that keeps every length
+_WIDEST = 30.0  # in logs of a std: what is further off is beyond a first order
 _SMALLEST, _LARGEST = 1e-150, 1e150  # of a q whose square float64 holds
 
 
@@ -109,21 +119,26 @@ class Prediction:
 
 def describe(x: Tensor) -> Inputs:
     """Inputs (batch, features) as theory sees them."""
-    x = x.detach().cpu().double()
     count, features = x.shape
+    x = x.detach().cpu().double()
+    largest = float(x.abs().max())
+    if largest == 0:
+        return Inputs(count, features, 0.0, cosine=0.0, scatter=0.0, share=1.0)
+    x /= largest
     squares = x.square().sum(-1)
     total = float(squares.sum())
-    if total == 0:
-        return Inputs(count, features, 0.0, cosine=0.0, scatter=0.0, share=1.0)
     share = float(squares.square().sum()) / total**2
-    products = x.mT @ x if features < count else x @ x.mT  # of one sum of squares
-    alike = float(products.square().sum()) / total**2
-    cosine = float(statistics.correlation(x[None, None]).nan_to_num())
-    of_pairs = (alike - share) / (1 - share) if count > 1 else 0.0
+    few = x[:_PAIRED]
+    products = few.mT @ few if features < len(few) else few @ few.mT  # of one sum of squares
+    few_squares = squares[:_PAIRED]
+    own = float(few_squares.square().sum())
+    others = float(few_squares.sum()) ** 2 - own
+    of_pairs = (float(products.square().sum()) - own) / others if others > 0 else 0.0
+    cosine = float(statistics.correlation(few[None, None]).nan_to_num())
     return Inputs(
         count,
         features,
-        second_moment=total / x.numel(),
+        second_moment=total / x.numel() * largest**2,
         cosine=cosine,
         scatter=max(of_pairs - cosine**2, 0.0),
         share=share,
@@ -173,7 +188,10 @@ def predict(
     sigma_b2 = init.bias_variance(width, width)
     return Prediction(
         curves=values,
-        shifts={name: _padded([log.shift / 2 for log in s], depth) for name, s in logs.items()},
+        shifts={
+            name: _padded([log.shift / 2 for log in s], depth).clip(-_WIDEST, _WIDEST)
+            for name, s in logs.items()
+        },
         spreads={
             name: _padded(
                 [math.hypot(math.sqrt(max(log.variance, 0)) / 2, _ROUNDING) for log in s], depth
@@ -413,24 +431,25 @@ def _backward(
     if not layers:
         return [], []
     step, fitted = _exact(activation, width), init.left_by_fit() is not None
+    spared = 1 - init.length_noise(width, width)  # biases take no part in w @ delta
     log_square = shift = added = of_one = pull = 0.0
     along = passed = 1.0
     norms, logs = [0.0], [_Log()]
     # Errors of different inputs are numbers, or vectors in any direction; normal, so that the
     # fourth moment of their lengths is the larger.
     share = min(1.0, layers[-1].out.share * (1 + 2 / outputs))
-    alike = _alike_back(layers[-1], 1 / outputs, width)
+    alike = _alike_back(layers[-1], 1 / outputs, spared, width)
     for layer, after in zip(layers[-2::-1], layers[:0:-1], strict=True):
         one, second = layer.one, layer.out.second_moment
         log_square += np.log(width * init.variance_for(second, width, width) * layer.slope)
 
-        # h = w delta has <h, a> = <delta, z> of the layer above: it lies along a by `along` times
-        # the share that a random direction has.
+        # h = w delta has <h, a> = <delta, z - b> of the layer above: it lies along a by `along`
+        # times the share that a random direction has.
         inherited = after.one.second.value * after.one.second.elasticity**2
         inherited /= after.one.slope.value * after.q
-        along = 1 + 2 * after.one.slope.elasticity + inherited * (along - 1)
+        along = 1 + after.part * (2 * after.one.slope.elasticity + inherited * (along - 1))
         along /= passed
-        longer = 1 + (1 - after.spared) * (along - 1) / width
+        longer = 1 + (1 - spared) * (along - 1) / width
         along /= longer
         passed = 1 + (along - 1) * (one.overlap - 1) / width
 
@@ -439,11 +458,11 @@ def _backward(
         pull = one.slope.elasticity + one.second.elasticity * push
         quadratic = 2 * layer.spared * one.slope.elasticity  # of what orthogonal weights spare
         both = 2 * push * (one.overlap - 1 - quadratic * one.second.elasticity) / width
-        itself = 3 * one.slope_fourth - 1 - 2 * after.spared - quadratic * one.slope.elasticity
+        itself = 3 * one.slope_fourth - 1 - 2 * spared - quadratic * one.slope.elasticity
         itself /= width
-        others = ((1 + 2 * alike) * layer.pair.slope_square - 1 - 2 * after.spared * alike) / width
+        others = ((1 + 2 * alike) * layer.pair.slope_square - 1 - 2 * spared * alike) / width
         noise = share * itself + (1 - share) * others
-        alike = _alike_back(layer, alike, width)
+        alike = _alike_back(layer, alike, spared, width)
 
         # A single input's; and of the batch, whose squares are averaged before the log is taken.
         one_q = layer.log_q.plus(layer.z_lengths, -layer.z_lengths / 2)
@@ -470,11 +489,11 @@ def _pooled(variance: float, count: float) -> float:
     return math.sqrt(most * variance) - most / 2
 
 
-def _alike_back(layer: _Layer, alike: float, width: int) -> float:
+def _alike_back(layer: _Layer, alike: float, spared: float, width: int) -> float:
     """Mean squared cosine between the dL/dz of different inputs, below `layer`'s phi'."""
     passed = (layer.pair.slope / layer.one.slope.value) ** 2
     alike *= passed
-    return alike + _wavering(alike) * (1 - layer.spared * passed) / width
+    return alike + _wavering(alike) * (1 - spared * passed) / width
 
 
 def _exact(activation: Activation, width: int) -> _Log:
