@@ -67,10 +67,13 @@ def test_advice_is_true(activation, depth):
     """For every init: each way out is healthy, whatever the seed."""
     wanted = task(activation, depth)
     for name in options("init"):
-        init = made("init", name)
-        suggestion = suggest(init if hasattr(init, "scale") else None, wanted)
+        try:
+            init = made("init", name).given(wanted.activation)
+        except ValueError:  # no critical point
+            continue
+        suggestion = suggest(init, wanted, has_scale=hasattr(made("init", name), "scale"))
         if not suggestion.settings:
-            assert suggestion.text.startswith("nothing that theory is sure of")
+            assert suggestion.text.startswith(("nothing that theory is sure of", "another seed"))
         for way in suggestion.settings:
             assert " ".join(way) in suggestion.text
             found = of_settings(way, name, activation, depth)
@@ -79,6 +82,7 @@ def test_advice_is_true(activation, depth):
 
 def test_what_is_ranked_healthy_is_healthy():
     found, _ = ranking(task("tanh", 30))
+    assert sum(one.is_healthy for one in found) >= 5
     for one in (one for one in found if one.is_healthy):
         assert measured(*of_settings(one.settings, "", "tanh", 30)) == "healthy"
 
@@ -91,16 +95,16 @@ def test_the_ranking_has_every_init_or_says_why_not():
 
 
 def test_the_scale_that_is_advised_is_the_critical_one():
-    suggestion = suggest(made("init", "xavier"), task("relu", 10))
+    suggestion = suggest(made("init", "xavier", scale=0.2), task("relu", 6), has_scale=True)
     assert suggestion.settings == [("init=kaiming",), ("init.scale=2",)]
     assert "relu passes 0.5 of the second moment" in suggestion.text
 
 
 def test_where_no_init_helps_other_activations_and_depths_are_named():
-    suggestion = suggest(made("init", "kaiming"), task("relu", 50))
+    suggestion = suggest(made("init", "kaiming"), task("relu", 50), has_scale=True)
     ways = [" ".join(way) for way in suggestion.settings]
     assert ways[0].startswith("activation=tanh init=")
-    assert re.fullmatch(r"init=kaiming depth=1\d", ways[1])
+    assert re.fullmatch(r"init=kaiming depth=\d+", ways[1])
 
 
 def test_the_command_ranks_and_names_the_line_to_run(tmp_path):

@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from fanin.config import option, options
+from fanin.config import SettingError, option, options
 from fanin.nn.activations import Activation
 from fanin.nn.init import Init, Orthogonal, VarianceScaling
 from fanin.signal.critical import critical_variance
 from fanin.signal.forecast import Forecast, forecast
 from fanin.signal.gaussian import moments
 from fanin.signal.once import once
-from fanin.signal.theory import Inputs, Prediction, predict
+from fanin.signal.theory import STD, Inputs, Prediction, predict
 
 BEST = 2
 """So many settings are recommended at most."""
@@ -37,7 +37,10 @@ _ELSEWHERE = ("tanh", "erf", "softsign", "selu", "elu", "leaky_relu", "identity"
 
 @dataclass(frozen=True)
 class Task:
-    """What is given, and what an init is sought for. `depth` is 1 or more."""
+    """What is given, and what an init is sought for. `depth` is 1 or more.
+
+    bias_std: of init.bias_std where the line sets it, since it stays there whatever the init.
+    """
 
     activation_name: str
     activation: Activation
@@ -46,6 +49,7 @@ class Task:
     width: int
     outputs: int
     dtype: torch.dtype
+    bias_std: float | None = None
 
 
 @dataclass(frozen=True)
@@ -94,24 +98,25 @@ def candidate(settings: tuple[str, ...], init: Init, task: Task) -> Candidate:
 @once
 def ranking(task: Task) -> tuple[list[Candidate], dict[str, str]]:
     """Every option of init for the task, the best first; and those that there are none of, why."""
-    found, refused = [], {}
-    for name in options("init"):
-        init = _given(option("init", name, Init), task.activation)
-        if isinstance(init, str):
-            refused[name] = init
-        else:
-            found.append(candidate((f"init={name}",), init, task))
+    inits = {name: _init(name, task) for name in options("init")}
+    found = [
+        candidate((f"init={name}",), init, task)
+        for name, init in inits.items()
+        if isinstance(init, Init)
+    ]
+    refused = {name: init for name, init in inits.items() if isinstance(init, str)}
     return sorted(found, key=rank), refused
 
 
 @once
 def hopeful(task: Task) -> list[Candidate]:
     """As `ranking`, without those of which chi alone tells that their gradients are lost."""
-    found = []
-    for name in options("init"):
-        init = _given(option("init", name, Init), task.activation)
-        if isinstance(init, Init) and not _is_hopeless(init, task):
-            found.append(candidate((f"init={name}",), init, task))
+    inits = {name: _init(name, task) for name in options("init")}
+    found = [
+        candidate((f"init={name}",), init, task)
+        for name, init in inits.items()
+        if isinstance(init, Init) and not _is_hopeless(init, task)
+    ]
     return sorted(found, key=rank)
 
 
@@ -122,11 +127,14 @@ def _is_hopeless(init: Init, task: Task) -> bool:
     return bool(abs(log_chi) * (task.depth - 1) / 2 > _LOST)
 
 
-def _given(init: Init, activation: Activation) -> Init | str:
-    """The init for this activation, or why there is none."""
+def _init(name: str, task: Task) -> Init | str:
+    """An option of init for the task, or why there is none."""
     try:
-        return init.given(activation)
-    except ValueError as error:
+        init: Init = option("init", name, Init)
+        if task.bias_std is not None:
+            init = replace(init, bias_std=task.bias_std)
+        return init.given(task.activation)
+    except (SettingError, ValueError, TypeError) as error:
         return str(error)
 
 
@@ -137,15 +145,18 @@ def rank(found: Candidate) -> tuple[bool, bool, float, int]:
     return of.verdict != "healthy", not of.is_sure, round(of.distress, 1), familiar
 
 
-def suggest(init: Init | None, task: Task) -> Suggestion:
-    """What to try in place of an init that does not keep the signal alive in this network.
+def suggest(init: Init, task: Task, *, has_scale: bool) -> Suggestion:
+    """What to try in place of an init that did not keep the signal alive in this network.
 
-    `init` where it has a scale that may be set.
+    has_scale: whether init.scale is a setting of it.
     """
+    own = candidate((), init, task)
+    if own.is_healthy:
+        return Suggestion("another seed: by theory nearly all others are healthy", [])
     ranked = hopeful(task)
     healthy = [one for one in ranked if one.is_healthy]
-    rescaled = _rescaled(init, task) if init else ()
-    found = [*healthy[:1], *rescaled, *healthy[1:]][:BEST]
+    rescaled = _rescaled(init, task) if has_scale else ()
+    found = _unlike([*healthy[:1], *rescaled, *healthy[1:]])[:BEST]
     if found:
         ways = ", or ".join(one.typed for one in found)
         text = f"{ways}: {_reason(found[0], task)}"
@@ -154,21 +165,33 @@ def suggest(init: Init | None, task: Task) -> Suggestion:
     ways = ", or ".join(one.typed for one in found) or "nothing that theory is sure of"
     text = f"{ways}: no init is sure to carry {task.activation_name} through {task.depth} layers"
     if ranked and ranked[0].forecast.verdict == "healthy":
-        text += f", though {ranked[0].typed} does so with most seeds"
+        text += f" ({ranked[0].typed} does with most seeds)"
     return Suggestion(text, [one.settings for one in found])
+
+
+def _unlike(found: Sequence[Candidate]) -> list[Candidate]:
+    """One of each, where two mean the same network; a scale is a way of its own."""
+    kept: list[Candidate] = []
+    for one in found:
+        is_scale = one.typed.startswith("init.scale")
+        if is_scale or all(one.prediction is not k.prediction and not _same(one, k) for k in kept):
+            kept.append(one)
+    return kept
+
+
+def _same(one: Candidate, other: Candidate) -> bool:
+    return bool(np.allclose(one.prediction.at(STD), other.prediction.at(STD), rtol=1e-6))
 
 
 def _rescaled(init: Init, task: Task) -> Iterator[Candidate]:
     """The same init with the scale that puts chi at 1."""
-    if not isinstance(init, VarianceScaling | Orthogonal):
-        return
+    assert isinstance(init, VarianceScaling | Orthogonal)
     weights = critical_variance(task.activation, init.bias_variance(task.width, task.width))
-    if weights is None:
-        return
-    scale = f"{weights:.4g}"
-    found = candidate((f"init.scale={scale}",), replace(init, scale=float(scale)), task)
-    if found.is_healthy:
-        yield found
+    if weights is not None:
+        scale = f"{weights:.4g}"
+        found = candidate((f"init.scale={scale}",), replace(init, scale=float(scale)), task)
+        if found.is_healthy:
+            yield found
 
 
 def _with_another_activation(task: Task) -> Iterator[Candidate]:
@@ -186,7 +209,8 @@ def _with_another_activation(task: Task) -> Iterator[Candidate]:
 def _less_deep(task: Task) -> Iterator[Candidate]:
     """The init that does best in a less deep net, at the greatest depth that it is sure of."""
     best = ranking(replace(task, depth=min(task.depth, _SHALLOW)))[0][0]
-    init = option("init", best.settings[0].removeprefix("init="), Init).given(task.activation)
+    init = _init(best.settings[0].removeprefix("init="), task)
+    assert isinstance(init, Init)
     low, high, found = 0, task.depth, None
     while high - low > 1:
         depth = (low + high) // 2
@@ -202,6 +226,6 @@ def _reason(found: Candidate, task: Task) -> str:
     std, q = found.forecast.std, found.prediction.curves["preactivation/std"][-1] ** 2
     share = moments(task.activation, q).second.value / q
     return (
-        f"{task.activation_name} passes {share:.2g} of the second moment, and the std is to be "
-        f"{std:.2g} at layer {task.depth}"
+        f"{task.activation_name} passes {share:.2g} of the second moment, and the std will be "
+        f"about {std:.2g} at layer {task.depth}"
     )

@@ -328,6 +328,12 @@ def option(group: str, name: str, kind: type) -> Any:
     return build(OmegaConf.create({group: node}), group, kind)
 
 
+def own_settings(config: DictConfig, group: str, name: str) -> list[str]:
+    """The settings of a group that are not as its option's file has them."""
+    node = OmegaConf.load(PROJECT / "conf" / group / f"{name}.yaml")
+    return [str(key) for key in config[group] if config[group][key] != node.get(key)]
+
+
 def complete(config: DictConfig) -> DictConfig:
     """The configuration with every value resolved and of its class's own type.
 

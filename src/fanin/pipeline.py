@@ -8,8 +8,9 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 import torch
@@ -31,6 +32,7 @@ from fanin.config import (
     complete,
     composed,
     is_alone,
+    own_settings,
 )
 from fanin.data import Batch, Data
 from fanin.device import computes, find, memory_of, name_of
@@ -147,51 +149,75 @@ def _measure(config: DictConfig, parts: Parts, record: Record) -> Outcome:
     jacobian = spectrum(network) if config.jacobian and config.depth else None
     if jacobian:
         also |= jacobian.numbers()
-    task = task_of(config, parts, record.params["activation"])
-    prediction = expect(parts.init, task)
-    if prediction.point:
-        record.tags["phase"] = prediction.point.phase
-    if jacobian:
-        also |= isometry(parts.init, prediction, parts.inputs.shape[1], config.hidden_size)
-    profile = with_theory(measure(network, times, also), prediction, config.replicas)
-    word = verdict(profile)
-    advice = None
-    if config.depth and word != "healthy":
-        advice = suggest(_with_a_scale(config, parts), task).text
-    outcome = Outcome(record.params, profile, word, because(profile), advice)
+    profile = measure(network, times, also)
+    outcome = Outcome(record.params, profile, verdict(profile), because(profile))
+    try:
+        outcome = _beside_theory(outcome, config, parts, record)
+    except Exception as error:  # an activation of the user's own may know one dtype only
+        record.tags["theory.error"] = f"{type(error).__name__}: {error}"
     fill(record, config, outcome)
     if jacobian:
         add_spectrum(record, jacobian)
     return outcome
 
 
-def foresee(config: DictConfig, parts: Parts, activation: str) -> Forecast | None:
-    """The verdict before running, where there is a hidden layer; no network is built."""
+def _beside_theory(outcome: Outcome, config: DictConfig, parts: Parts, record: Record) -> Outcome:
+    """What was measured, with what theory has for it, and what to try instead."""
+    task = task_of(config, parts, record.params)
+    prediction = expect(parts.init, task)
+    if prediction.point:
+        record.tags["phase"] = prediction.point.phase
+    also = {}
+    if config.jacobian and config.depth:
+        also = isometry(parts.init, prediction, task.inputs.features, config.hidden_size)
+    profile = with_theory(outcome.profile, prediction, config.replicas, also)
+    advice = None
+    if config.depth and outcome.verdict != "healthy":
+        has_scale = "scale" in config.init
+        advice = suggest(parts.init, task, has_scale=has_scale).text + _given_up(config, record)
+    return replace(outcome, profile=profile, advice=advice)
+
+
+def _given_up(config: DictConfig, record: Record) -> str:
+    """What an advised init takes the place of, beside its name: settings that must go."""
+    own = own_settings(config, "init", record.params["init"])
+    names = [f"init.{name}" for name in own if name != "bias_std"]  # which every init has
+    return f" (without {' and '.join(names)})" if names else ""
+
+
+def foresee(config: DictConfig, parts: Parts, chosen: Choices) -> Forecast | None:
+    """The verdict before running, where theory has one; no network is built."""
     if config.depth == 0:
         return None
-    return candidate((), parts.init, task_of(config, parts, activation)).forecast
+    try:
+        return candidate((), parts.init, task_of(config, parts, chosen)).forecast
+    except Exception:  # as in a run: a job that cannot be foreseen may still be run
+        return None
 
 
 def advise(overrides: Sequence[str], console: Console) -> None:
     """Rank the options of init for the network that the overrides describe. Raises SettingError."""
+    for override in overrides:
+        if re.match(r"[\w./+]*=[^\[{('\"]*,", override):
+            raise SettingError(f"{override}: advise takes one value of each setting")
     config, choices = composed(overrides)
     if config.depth == 0:
         raise SettingError("depth=0: has no hidden layer to advise on; use 1 or more")
     parts = prepare(config, choices)
-    name = str(choices["activation"])
-    task = task_of(config, parts, name)
+    task = task_of(config, parts, choices)
     found, refused = ranking(task)
-    typed = tuple(o for o in overrides if re.match(r"init[.=]", o))
-    if typed:
+    typed = tuple(o for o in overrides if re.match(r"\+*init(=|\.(?!bias_std))", o))
+    if any("init." in override for override in typed):
         found = sorted([candidate(typed, parts.init, task), *found], key=rank)
     show_ranking([_ranked(one) for one in found], console)
-    for option, why in refused.items():
-        console.print(f"\nnot ranked: init={option}, {why}")
+    for name, why in refused.items():
+        console.print(f"\nnot ranked: init={name}, {why}")
     if found[0].is_healthy:
-        others = " ".join(o for o in overrides if o not in typed)
-        console.print(f"\nthe first of them is\n\n    python run.py {others} {found[0].typed}\n")
+        others = [o for o in overrides if o not in typed]
+        line = " ".join(map(quote, ["python", "run.py", *others, *found[0].settings]))
+        console.print(f"\nthe first of them is\n\n    {line}\n")
     else:
-        console.print(f"\ntry {suggest(_with_a_scale(config, parts), task).text}\n")
+        console.print(f"\ntry {suggest(parts.init, task, has_scale='scale' in config.init).text}\n")
 
 
 def _ranked(one: Candidate) -> RankedInit:
@@ -210,21 +236,18 @@ def _ranked(one: Candidate) -> RankedInit:
     )
 
 
-def _with_a_scale(config: DictConfig, parts: Parts) -> Init | None:
-    """The init, where init.scale is a setting of it."""
-    return parts.init if "scale" in config.init else None
-
-
-def task_of(config: DictConfig, parts: Parts, activation: str) -> Task:
-    """What the network is to do, whatever its init; `activation` is that option's name."""
+def task_of(config: DictConfig, parts: Parts, chosen: Choices) -> Task:
+    """What the network is to do, whatever its init; `chosen` has the options' names."""
+    own = own_settings(config, "init", str(chosen["init"]))
     return Task(
-        activation_name=activation,
+        activation_name=str(chosen["activation"]),
         activation=parts.activation,
         inputs=describe(parts.inputs),
         depth=config.depth,
         width=config.hidden_size,
         outputs=parts.outputs,
         dtype=parts.dtype,
+        bias_std=config.init.bias_std if "bias_std" in own else None,
     )
 
 
@@ -340,7 +363,7 @@ def prepare(config: DictConfig, choices: Choices) -> Parts:
 def _given(init: Init, activation: Activation, choices: Choices) -> Init:
     try:
         return init.given(activation)
-    except ValueError as error:
+    except Exception as error:  # the init's own, or what an activation of the user's own raises
         wrong = f"init={choices['init']} activation={choices['activation']}: {error}"
         raise SettingError(wrong) from error
 

@@ -118,7 +118,7 @@ class TrackedSweep:
                 job.code_version = record.code_version(config)
                 if self.config.sweep.plan:
                     job.seconds, job.memory = estimate(config, parts)
-                    job.forecast = foresee(config, parts, job.params["activation"])
+                    job.forecast = foresee(config, parts, job.params)
         return jobs
 
     def _claims(self) -> list[Claim]:

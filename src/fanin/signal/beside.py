@@ -1,6 +1,7 @@
 """Theory beside measurement: the predicted curves of a profile, and how far off it is."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -20,7 +21,9 @@ METRICS = {
 """The names of all that a run may have."""
 
 
-def with_theory(profile: Profile, prediction: Prediction, replicas: int) -> Profile:
+def with_theory(
+    profile: Profile, prediction: Prediction, replicas: int, also: Mapping[str, float] | None = None
+) -> Profile:
     """The profile with `_theory` beside each curve that has one, and its band `_low`, `_high`.
 
     Gradients are scaled to the last layer's measured one. `summary/theory_z` is how many spreads
@@ -34,7 +37,11 @@ def with_theory(profile: Profile, prediction: Prediction, replicas: int) -> Prof
         if name in BANDED:
             curves[f"{name}_theory_low"] = unit * prediction.at(name, -PERCENTILE)
             curves[f"{name}_theory_high"] = unit * prediction.at(name, PERCENTILE)
-    numbers = {"summary/sigma_w2": prediction.sigma_w2, "summary/sigma_b2": prediction.sigma_b2}
+    numbers = {
+        "summary/sigma_w2": prediction.sigma_w2,
+        "summary/sigma_b2": prediction.sigma_b2,
+        **(also or {}),
+    }
     if prediction.point:
         point = vars(prediction.point)
         numbers |= {f"summary/theory_{name}": value for name, value in point.items()}
