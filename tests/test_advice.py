@@ -1,6 +1,7 @@
 """Advice has to be true: what is recommended is run, and found healthy."""
 
 import re
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -98,6 +99,19 @@ def test_the_scale_that_is_advised_is_the_critical_one():
     suggestion = suggest(made("init", "xavier", scale=0.2), task("relu", 6), has_scale=True)
     assert suggestion.settings == [("init=kaiming",), ("init.scale=2",)]
     assert "relu passes 0.5 of the second moment" in suggestion.text
+
+
+def test_nothing_is_advised_for_a_narrow_net():
+    suggestion = suggest(made("init", "small"), replace(task("relu", 6), width=8), has_scale=False)
+    assert suggestion.settings == []
+    assert suggestion.text == "hidden_size=32 or more: theory is sure of no narrower net"
+
+
+def test_biases_of_the_line_stay():
+    wanted = replace(task("relu", 6), bias_std=0.3)
+    found, refused = ranking(wanted)
+    assert all(one.prediction.sigma_b2 == pytest.approx(0.09) for one in found)
+    assert list(refused) == ["critical"]  # a bias adds to q in every ReLU layer
 
 
 def test_where_no_init_helps_other_activations_and_depths_are_named():

@@ -14,7 +14,7 @@ from fanin.config import SettingError, option, options
 from fanin.nn.activations import Activation
 from fanin.nn.init import Init, Orthogonal, VarianceScaling
 from fanin.signal.critical import critical_variance
-from fanin.signal.forecast import Forecast, forecast
+from fanin.signal.forecast import NARROW, Forecast, forecast
 from fanin.signal.gaussian import moments
 from fanin.signal.once import once
 from fanin.signal.theory import STD, Inputs, Prediction, predict
@@ -153,6 +153,8 @@ def suggest(init: Init, task: Task, *, has_scale: bool) -> Suggestion:
     own = candidate((), init, task)
     if own.is_healthy:
         return Suggestion("another seed: by theory nearly all others are healthy", [])
+    if task.width < NARROW:
+        return Suggestion(f"hidden_size={NARROW} or more: theory is sure of no narrower net", [])
     ranked = hopeful(task)
     healthy = [one for one in ranked if one.is_healthy]
     rescaled = _rescaled(init, task) if has_scale else ()

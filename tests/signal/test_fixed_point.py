@@ -36,6 +36,13 @@ def test_the_fixed_point_stays_and_is_reached_from_anywhere(weights, biases, sta
     assert weights * of.second.value + biases == pytest.approx(point.q, rel=1e-9)
 
 
+@pytest.mark.parametrize("above", [1e-7, 1e-5, 1e-4, 1e-3, 3e-3, 1e-2])
+def test_just_above_the_critical_line_inputs_end_up_nearly_alike(above):
+    point = fixed_point(Tanh(), 1.76095464 * (1 + above), 0.05, 1.0)
+    assert point.cosine > 1 - 10 * above
+    assert point.xi_c > 0.2 / above
+
+
 def test_where_chaotic_inputs_end_up():
     """Poole et al. 2016, fig. 2: the correlation is repelled from 1."""
     point = fixed_point(Tanh(), 3.0, 0.05, 1.0)

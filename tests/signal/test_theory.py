@@ -107,6 +107,45 @@ def test_orthogonal_weights_keep_every_length():
     assert prediction.spreads[STD] == pytest.approx(np.full(50, math.sqrt(2) / 100 / 2), rel=1e-4)
 
 
+@pytest.mark.parametrize("activation", [Identity(), Tanh()], ids=str)
+def test_biases_take_no_part_on_the_way_back(build, activation):
+    init = Orthogonal(bias_std=0.5)
+    network = build(init, activation, depth=10, width=50, seeds=range(64), batch=20).run()
+    norms = statistics.norm(network.delta)
+    logs = np.log((norms[0] / norms[-1]).numpy())
+    prediction = predict(init, activation, describe(network.inputs), depth=10, width=50)
+    spread = prediction.spreads[GRADIENT][0]
+    assert logs.std() == pytest.approx(spread, rel=0.3, abs=3e-5)
+    assert abs(np.median(logs) - np.log(prediction.at(GRADIENT)[0])) < 0.5 * spread + 3e-5
+
+
+@pytest.mark.parametrize("scale", [1e-100, 1e100])
+def test_inputs_of_any_size_are_described(scale):
+    x = torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, 0.0]], dtype=torch.float64)
+    described, plain = describe(scale * x), describe(x)
+    assert described.second_moment == pytest.approx(scale**2 * plain.second_moment)
+    assert described.cosine == pytest.approx(plain.cosine)
+    assert describe(x[[0, 2, 2]]).share == 1
+
+
+class Leaky(ReLU):
+    """A class of a user's own that inherits an equality which knows nothing of its slope."""
+
+    def __init__(self, slope):
+        object.__setattr__(self, "slope", slope)
+
+    def forward(self, z):
+        return torch.where(z > 0, z, self.slope * z)
+
+    def derivative(self, z, a):
+        return torch.where(z > 0, torch.ones_like(z), self.slope)
+
+
+def test_what_cannot_be_told_apart_is_not_remembered():
+    stds = [predict(XAVIER, Leaky(s), ONE, depth=3, width=50).curves[STD][-1] for s in (0.1, 0.9)]
+    assert stds[1] > 1.5 * stds[0]
+
+
 def test_what_float64_cannot_hold_is_left_out():
     prediction = predict(Normal(std=1e10), Identity(), ONE, depth=20, width=100)
     measured = prediction.curves["preactivation/std"]

@@ -16,11 +16,13 @@ from fanin.signal.verdict import DEAD, verdict
 SURE = 2.5
 """Spreads: a verdict that holds for nets as far as this from the typical one is sure."""
 
+NARROW = 32
+"""Units below which theory, an expansion in 1 / width, is sure of nothing."""
+
 _RARE = 0.01  # the chance that a sure net may have to be dead
 _ENTRIES = 5.0  # the largest entry of a layer, in stds
 _COSINES = 1.3  # of ReLU nets, as measured
 _SATURATION = 0.15  # how far the saturated share of a net may be from the typical one's
-_NARROW = 32  # units below which theory, whose small number is 1 / width, is sure of nothing
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def forecast(
     cosine = prediction.curves.get("activation/correlation", np.full(len(std), math.nan))
     return Forecast(
         verdict=word,
-        is_sure=width >= _NARROW
+        is_sure=width >= NARROW
         and len(std) * _dying(activation, width) <= _RARE
         and all(verdict(profile) == word for profile in extremes),
         std=float(std[-1]),
