@@ -32,13 +32,18 @@ def artifacts(workplace, run) -> set[str]:
 
 
 def test_under_basic_a_job_that_raises_or_exits_fails_alone(workplace):
-    done = workplace.run(*LINE, "activation.how=raise,none,exit", status=1)
+    done = workplace.run(*LINE, "activation.how=raise,none,exit,picky", status=1)
     runs = by_trouble(workplace)
     assert {how: run.info.status for how, (run,) in runs.items()} == {
         "raise": "FAILED",
         "none": "FINISHED",
         "exit": "FAILED",
+        "picky": "FINISHED",
     }
+    (picky,) = runs["picky"]  # measured, though theory cannot be asked
+    assert picky.data.tags["theory.error"] == "AssertionError: no matrices"
+    assert "activation/std" in picky.data.metrics
+    assert "activation/std_theory" not in picky.data.metrics
     for how in ("raise", "exit"):
         (run,) = runs[how]
         assert run.data.tags["error"] == WHY[how]
@@ -47,8 +52,8 @@ def test_under_basic_a_job_that_raises_or_exits_fails_alone(workplace):
         assert WHY[how] in done.stderr
     (parent,) = workplace.parents()
     assert parent.info.status == "FAILED"
-    assert parent.data.tags["sweep.finished"] == "1 of 3 jobs"
-    assert "2 jobs failed, 1 of 3 jobs finished" in done.stderr.splitlines()[-1]
+    assert parent.data.tags["sweep.finished"] == "2 of 4 jobs"
+    assert "2 jobs failed, 2 of 4 jobs finished" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
 
 
