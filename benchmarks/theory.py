@@ -57,10 +57,13 @@ def measure(name: str, activations: dict[str, Activation], width: int) -> dict[s
         seeds = range(first, first + BLOCK)
         for activation, phi in activations.items():
             init = given(name, phi)
-            if init not in drawn or init.left_by_fit() is not None:
+            if init not in drawn:
                 drawn = {init: draw(init, seeds, depth=DEPTH, inputs=100, width=width, outputs=1)}
-                init.fit(drawn[init].layers(), phi, batch.inputs)
-            network = Network(drawn[init], phi, loss, batch.inputs, targets).run()
+            parameters = drawn[init]
+            if init.left_by_fit() is not None:
+                parameters = Parameters(*(stack.clone() for stack in vars(parameters).values()))
+                init.fit(parameters.layers(), phi, batch.inputs)
+            network = Network(parameters, phi, loss, batch.inputs, targets).run()
             norms = statistics.norm(network.delta)
             curves = statistics.std(network.z), statistics.std(network.a), norms / norms[-1:]
             for curve, values in zip(BANDED, curves, strict=True):
