@@ -47,6 +47,7 @@ NUMBERS = [
     "summary/theory_q",
     "summary/theory_chi",
     "summary/theory_cosine",
+    "summary/theory_std",
     "summary/theory_spread",
     "summary/theory_z",
 ]

@@ -11,7 +11,7 @@ JOBS = 9
 TIMEOUT = 6
 LINE = ["-m", f"seed=range(0,{JOBS})", "depth=3", "hidden_size=10", f"tracking.timeout={TIMEOUT}"]
 SLOW = ["--config-dir=options", "activation=trouble", "activation.how=sleep", "timing.repeats=5"]
-RUNS_METRICS = 35  # eleven curves and eleven of theory, thirteen numbers
+RUNS_METRICS = 36  # eleven curves and eleven of theory, fourteen numbers
 
 
 @pytest.fixture(scope="module")

@@ -105,7 +105,7 @@ def test_the_same_seed_gives_the_same_numbers_bit_for_bit(workplace):
         workplace.run("depth=20", "replicas=3")
     first, second = workplace.runs()
     names = {name for name in first.data.metrics if "time" not in name and "_ms" not in name}
-    assert len(names) == 9 * 3 + 2 + 3 * 3 + 12
+    assert len(names) == 9 * 3 + 2 + 3 * 3 + 13
     for name in names:
         assert workplace.curve(first, name) == workplace.curve(second, name), name
 

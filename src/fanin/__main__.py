@@ -26,14 +26,19 @@ def main() -> None:
         description="Rank the options of init for a network, by theory and in a moment: "
         "python -m fanin advise activation=tanh depth=200 hidden_size=64. Settings are those of "
         "run.py; with init settings among them, that init is ranked too. A verdict with a "
-        "question mark is that of most seeds, and not of nearly all.",
+        "question mark is that of most seeds, and not of nearly all. low and high: between them "
+        "lie the middle two thirds of seeds. gradient: the norm of dL/dz at the first layer over "
+        "that at the last. cosine: between inputs, at the last layer. phase: whether gradients "
+        "vanish (ordered), explode (chaotic) or keep their size in the long run.",
     )
     advising.add_argument("settings", nargs="*", metavar="SETTING=VALUE")
-    typed = parser.parse_args()
+    typed, unknown = parser.parse_known_args()
     if typed.command is None:
         parser.print_help()
         return
     with one_line_errors():
+        if unknown:
+            raise SettingError(f"{unknown[0]}: no such flag; settings are written as depth=50")
         if typed.command == "sync":
             sync()
         else:

@@ -142,7 +142,8 @@ def rank(found: Candidate) -> tuple[bool, bool, float, int]:
     of = found.forecast
     name = found.settings[-1].removeprefix("init=")
     familiar = _FAMILIAR.index(name) if name in _FAMILIAR else len(_FAMILIAR)
-    return of.verdict != "healthy", not of.is_sure, round(of.distress, 1), familiar
+    fails = of.verdict != "healthy"
+    return fails, not fails and not of.is_sure, round(of.distress, 1), familiar
 
 
 def suggest(init: Init, task: Task, *, has_scale: bool) -> Suggestion:

@@ -48,6 +48,7 @@ from fanin.report.progress import status
 from fanin.report.summary import (
     Outcome,
     RankedInit,
+    say_spectrum,
     say_waiting,
     say_where,
     say_why,
@@ -113,6 +114,7 @@ def _run_alone(config: DictConfig) -> None:
     console = screen()
     show([outcome], ["init", "activation", "depth", "hidden_size"], console)
     say_why([(record.name, outcome)], console)
+    say_spectrum(outcome.profile, console)
     announce(record.name, config, choices, console)
 
 
@@ -182,7 +184,7 @@ def _given_up(config: DictConfig, record: Record) -> str:
     """What an advised init takes the place of, beside its name: settings that must go."""
     own = own_settings(config, "init", record.params["init"])
     names = [f"init.{name}" for name in own if name != "bias_std"]  # which every init has
-    return f" (without {' and '.join(names)})" if names else ""
+    return f" (leave out {' and '.join(names)})" if names else ""
 
 
 def foresee(config: DictConfig, parts: Parts, chosen: Choices) -> Forecast | None:
@@ -198,24 +200,31 @@ def foresee(config: DictConfig, parts: Parts, chosen: Choices) -> Forecast | Non
 def advise(overrides: Sequence[str], console: Console) -> None:
     """Rank the options of init for the network that the overrides describe. Raises SettingError."""
     for override in overrides:
-        if re.match(r"[\w./+]*=[^\[{('\"]*,", override):
-            raise SettingError(f"{override}: advise takes one value of each setting")
+        if re.match(r"[\w./+]*=[^\[{('\"]*,|experiment=", override):
+            raise SettingError(f"{override}: advise looks at one network; give its settings")
     config, choices = composed(overrides)
     if config.depth == 0:
         raise SettingError("depth=0: has no hidden layer to advise on; use 1 or more")
     parts = prepare(config, choices)
     task = task_of(config, parts, choices)
-    found, refused = ranking(task)
+    try:
+        found, refused = ranking(task)
+    except Exception as error:
+        raise _cannot_be_asked(choices, error) from error
     typed = tuple(o for o in overrides if re.match(r"\+*init(=|\.(?!bias_std))", o))
     if any("init." in override for override in typed):
         found = sorted([candidate(typed, parts.init, task), *found], key=rank)
+    console.print(
+        f"{task.activation_name}, {task.depth} layers of {task.width} units, {task.inputs.count} "
+        f"inputs of {task.inputs.features} values; by theory\n"
+    )
     show_ranking([_ranked(one) for one in found], console)
     for name, why in refused.items():
         console.print(f"\nnot ranked: init={name}, {why}")
     if found[0].is_healthy:
         others = [o for o in overrides if o not in typed]
         line = " ".join(map(quote, ["python", "run.py", *others, *found[0].settings]))
-        console.print(f"\nthe first of them is\n\n    {line}\n")
+        console.print(f"\nrun the best with\n\n    {line}\n")
     else:
         console.print(f"\ntry {suggest(parts.init, task, has_scale='scale' in config.init).text}\n")
 
@@ -363,9 +372,17 @@ def prepare(config: DictConfig, choices: Choices) -> Parts:
 def _given(init: Init, activation: Activation, choices: Choices) -> Init:
     try:
         return init.given(activation)
-    except Exception as error:  # the init's own, or what an activation of the user's own raises
+    except ValueError as error:
         wrong = f"init={choices['init']} activation={choices['activation']}: {error}"
         raise SettingError(wrong) from error
+    except Exception as error:
+        raise _cannot_be_asked(choices, error) from error
+
+
+def _cannot_be_asked(choices: Choices, error: Exception) -> SettingError:
+    """What an activation of the user's own raises, whom theory asks in float64."""
+    said = f"theory cannot be worked out, it raises {type(error).__name__}: {error}"
+    return SettingError(f"activation={choices['activation']}: {said}")
 
 
 def _load(data: Data, batch_size: int) -> Batch:

@@ -33,13 +33,13 @@ class Activation(ABC):
     @cached_property
     def steepest(self) -> float:
         """The largest |phi'|, read off a grid on [-10, 10], to about four digits."""
-        z = torch.linspace(-10, 10, 20_001, dtype=torch.float64)
+        z = torch.linspace(-10, 10, 20_001)
         return self.derivative(z, self.forward(z)).abs().max().item()
 
     @cached_property
     def bounded(self) -> bool:
         """Whether phi is flat on both sides, so that large pre-activations saturate it."""
-        far = torch.tensor([-1e9, 1e9], dtype=torch.float64)
+        far = torch.tensor([-1e9, 1e9])
         return bool((self.derivative(far, self.forward(far)).abs() < 1e-6 * self.steepest).all())
 
 

@@ -141,7 +141,7 @@ def _measured(profile: Profile, first: Profile) -> list[str]:
         for value in (
             *profile.ends("activation/std"),
             numbers.get("summary/std_growth", math.nan),
-            _last(profile, "activation/std_theory"),
+            numbers.get("summary/theory_std", math.nan),
             numbers.get("summary/theory_z", math.nan),
             *profile.ends("gradient/preactivation_norm"),
             numbers.get("summary/gradient_growth", math.nan),
@@ -153,21 +153,29 @@ def _measured(profile: Profile, first: Profile) -> list[str]:
     ]
 
 
-def _last(profile: Profile, curve: str) -> float:
-    """The last layer's value; nan where there is none."""
-    values = profile.curves.get(curve)
-    return math.nan if values is None or not len(values) else float(values[-1])
-
-
 def say_why(named: Sequence[tuple[str, Outcome]], console: Console) -> None:
     """A line a job: its name, its verdict, and what that rests on."""
     console.print()
+    said = None
     for name, outcome in named[:_REASONS]:
         console.print(f"{name} is {outcome.verdict}: {outcome.because}")
         if outcome.advice:
-            console.print(f"    try {outcome.advice}")
+            console.print(f"    try {'the same' if outcome.advice == said else outcome.advice}")
+        said = outcome.advice
     if len(named) > _REASONS:
         console.print(f"and {len(named) - _REASONS} more: see the tag because")
+
+
+def say_spectrum(profile: Profile, console: Console) -> None:
+    """The singular values of the Jacobian in three numbers, where they were asked for."""
+    numbers = {name.removeprefix("summary/jacobian_"): v for name, v in profile.numbers.items()}
+    if "spread" in numbers:
+        console.print(
+            f"\nJacobian: mean square {numbers['mean_square']:.3g} "
+            f"({numbers.get('mean_square_theory', math.nan):.3g} by theory), spread "
+            f"{numbers['spread']:.3g} ({numbers.get('spread_theory', math.nan):.3g}), largest "
+            f"singular value {numbers['largest']:.3g}"
+        )
 
 
 def show_claims(findings: Sequence[Finding], console: Console) -> None:

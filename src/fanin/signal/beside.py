@@ -26,9 +26,10 @@ def with_theory(
 ) -> Profile:
     """The profile with `_theory` beside each curve that has one, and its band `_low`, `_high`.
 
-    Gradients are scaled to the last layer's measured one. `summary/theory_z` is how many spreads
-    the std of the last layer's activations is above the typical net's, and with replicas, of how
-    much their median varies.
+    Gradients are scaled to the last layer's measured one. `summary/theory_std` is the std of the
+    activations that the typical net has at the last layer, and `summary/theory_z` how many spreads
+    the measured one is above it; with replicas, in those of their median. also: other numbers of
+    theory.
     """
     curves = dict(profile.curves)
     for name, values in prediction.curves.items():
@@ -61,4 +62,8 @@ def _last_layer(profile: Profile, prediction: Prediction, replicas: int) -> dict
     with np.errstate(divide="ignore", invalid="ignore"):
         off = float(np.log(measured) - np.log(typical))
     error = spread if replicas == 1 else spread * _MEDIAN / math.sqrt(replicas)
-    return {"summary/theory_spread": spread, "summary/theory_z": off / error}
+    return {
+        "summary/theory_std": float(typical),
+        "summary/theory_spread": spread,
+        "summary/theory_z": off / error,
+    }

@@ -96,7 +96,17 @@ class Claim:
             verdict = "untested"
         else:
             verdict = "kept" if all(self.keeps(value) for value in values) else "broken"
-        return Finding(self.says, self.metric, self.expects(), _range(values), verdict)
+        measured = _range(values, self._digits())
+        return Finding(self.says, self.metric, self.expects(), measured, verdict)
+
+    def _digits(self) -> int:
+        """As many as its bounds have, so that both can be compared by eye; at least 3."""
+        bounds = [bound for bound in self._bounds() if math.isfinite(bound)]
+        digits = [
+            f"{bound:.12e}".split("e")[0].replace(".", "").strip("-").rstrip("0")
+            for bound in bounds
+        ]
+        return max(3, *map(len, digits))
 
     def _bases(
         self, job: Outcome, jobs: Sequence[Outcome], varying: Sequence[str]
@@ -139,10 +149,10 @@ def _equal(param: str, wanted: object) -> bool:
         return param == str(wanted)
 
 
-def _range(values: Sequence[float]) -> str:
+def _range(values: Sequence[float], digits: int) -> str:
     if not values:
         return "-"
     if any(math.isnan(value) for value in values):
         return "not finite"
-    low, high = f"{min(values):.3g}", f"{max(values):.3g}"
+    low, high = f"{min(values):.{digits}g}", f"{max(values):.{digits}g}"
     return low if low == high else f"{low} to {high}"

@@ -38,8 +38,8 @@ class Critical(Init):
         if weights is None:
             instead = "init.bias_std=0" if is_homogeneous(activation) else "another activation"
             raise ValueError(
-                f"init.bias_std={self.bias_std:g}: no variance of the weights holds chi at 1 in "
-                f"a deep net; use {instead}, or init=kaiming"
+                f"init.bias_std={self.bias_std:g}: there is no fixed point of q with chi = 1 that "
+                f"a deep net stays at; use {instead}, or init=kaiming"
             )
         return VarianceScaling(scale=weights, bias_std=self.bias_std)
 

@@ -19,6 +19,7 @@ SURE = 2.5
 NARROW = 32
 """Units below which theory, an expansion in 1 / width, is sure of nothing."""
 
+_FIRST_ORDER = 0.25  # of a variance that a layer adds: no more than 8 / NARROW
 _RARE = 0.01  # the chance that a sure net may have to be dead
 _ENTRIES = 5.0  # the largest entry of a layer, in stds
 _COSINES = 1.3  # of ReLU nets, as measured
@@ -70,6 +71,7 @@ def forecast(
     return Forecast(
         verdict=word,
         is_sure=width >= NARROW
+        and prediction.step <= _FIRST_ORDER
         and len(std) * _dying(activation, width) <= _RARE
         and all(verdict(profile) == word for profile in extremes),
         std=float(std[-1]),

@@ -56,6 +56,7 @@ NUMBERS = (
     "summary/theory_cosine",
     "summary/theory_xi_q",
     "summary/theory_xi_c",
+    "summary/theory_std",
     "summary/theory_spread",
     "summary/theory_z",
 )

@@ -95,8 +95,11 @@ class Prediction:
     nan for layers whose q is beyond float64. slopes, slope_fourths: E[phi'^2] and E[phi'^4].
     weight_variances: Var(w).
 
+    step: the largest relative variance that a layer adds to one input's second moment, of which
+    theory is the first order.
+
     sigma_w2, sigma_b2: fan_in Var(w) and Var(b) of the layers after the first, and where they
-    lead to; no point where all weights and biases are 0.
+    lead to; no point where there is no layer that float64 holds.
     """
 
     curves: dict[str, Array]
@@ -105,6 +108,7 @@ class Prediction:
     slopes: Array
     slope_fourths: Array
     weight_variances: Array
+    step: float
     sigma_w2: float
     sigma_b2: float
     point: FixedPoint | None
@@ -203,6 +207,7 @@ def predict(
         slope_fourths=_padded(
             [layer.one.slope_fourth * layer.one.slope.value**2 for layer in layers], depth
         ),
+        step=max((layer.one.second_noise / width for layer in layers), default=0.0),
         sigma_w2=sigma_w2,
         sigma_b2=sigma_b2,
         point=fixed_point(activation, sigma_w2, sigma_b2, layers[0].q) if layers else None,
