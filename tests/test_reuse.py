@@ -65,7 +65,7 @@ def test_a_plan_runs_nothing_and_makes_nothing(workplace):
         ["3", "kaiming", "2"],
     ]
     assert [row[-2:] for row in table] == [["to", "run"], ["left", "out"], *2 * [["to", "run"]]]
-    assert [row[-3] for row in table] == ["healthy", "-", "healthy", "healthy"]
+    assert [row[-3] for row in table] == ["healthy?", "-", "healthy?", "healthy?"]  # narrow nets
     assert "3 to run, 1 left out" in done.stdout
     assert "one after the other" in done.stdout
     assert not list(workplace.folder.iterdir())
