@@ -20,8 +20,9 @@ from omegaconf import OmegaConf
 from fanin import config
 from fanin.cost import JOB_SECONDS
 from fanin.pipeline import make_network, prepare
+from fanin.signal.inputs import describe
 from fanin.signal.profile import measure
-from fanin.signal.theory import describe, predict
+from fanin.signal.theory import predict
 from fanin.signal.timing import time_passes
 from fanin.signal.verdict import verdict
 

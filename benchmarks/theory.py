@@ -25,7 +25,8 @@ from fanin.nn.losses import MSE
 from fanin.nn.network import Network
 from fanin.nn.parameters import Parameters, draw
 from fanin.signal import statistics
-from fanin.signal.theory import BANDED, GRADIENT, PERCENTILE, Prediction, describe, predict
+from fanin.signal.inputs import describe
+from fanin.signal.theory import BANDED, GRADIENT, PERCENTILE, Prediction, predict
 
 DEPTH, REPLICAS, BLOCK = 50, 256, 16
 BATCHES = {100: 50, 400: 10}

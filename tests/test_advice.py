@@ -13,8 +13,8 @@ from fanin.data import Gaussian
 from fanin.nn.losses import MSE
 from fanin.nn.network import Network
 from fanin.nn.parameters import draw
+from fanin.signal.inputs import describe
 from fanin.signal.profile import measure
-from fanin.signal.theory import describe
 from fanin.signal.timing import time_passes
 from fanin.signal.verdict import verdict
 

@@ -16,8 +16,9 @@ from fanin.nn.init import Init, Orthogonal, VarianceScaling
 from fanin.signal.critical import critical_variance
 from fanin.signal.forecast import NARROW, Forecast, forecast
 from fanin.signal.gaussian import moments
+from fanin.signal.inputs import Inputs
 from fanin.signal.once import once
-from fanin.signal.theory import STD, Inputs, Prediction, predict
+from fanin.signal.theory import STD, Prediction, predict
 
 BEST = 2
 """So many settings are recommended at most."""

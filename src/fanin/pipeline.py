@@ -58,10 +58,11 @@ from fanin.report.summary import (
 )
 from fanin.signal.beside import with_theory
 from fanin.signal.forecast import Forecast
+from fanin.signal.inputs import describe
 from fanin.signal.isometry import isometry
 from fanin.signal.jacobian import INPUTS, spectrum
 from fanin.signal.profile import measure
-from fanin.signal.theory import PERCENTILE, STD, describe
+from fanin.signal.theory import PERCENTILE, STD
 from fanin.signal.timing import time_passes, time_product
 from fanin.signal.verdict import because, verdict
 from fanin.sweep_folder import is_taken_over, say_ended

@@ -8,8 +8,9 @@ import pytest
 from fanin.nn.activations import Identity, ReLU, Tanh
 from fanin.nn.init import Normal, VarianceScaling
 from fanin.signal.beside import METRICS, with_theory
+from fanin.signal.inputs import describe
 from fanin.signal.profile import CURVES
-from fanin.signal.theory import BANDED, GRADIENT, STD, describe, predict
+from fanin.signal.theory import BANDED, GRADIENT, STD, predict
 
 KAIMING = VarianceScaling(scale=2.0)
 

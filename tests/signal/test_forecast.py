@@ -9,7 +9,8 @@ from fanin.data import Gaussian
 from fanin.nn.activations import Identity, ReLU, Sigmoid, Tanh
 from fanin.nn.init import Normal, Orthogonal, VarianceScaling
 from fanin.signal.forecast import forecast
-from fanin.signal.theory import describe, predict
+from fanin.signal.inputs import describe
+from fanin.signal.theory import predict
 from fanin.signal.verdict import verdict
 
 XAVIER, KAIMING = VarianceScaling(scale=1.0), VarianceScaling(scale=2.0)

@@ -11,7 +11,8 @@ from workplace import made, options
 from fanin.nn.activations import SELU, Identity, ReLU, Sigmoid, Tanh
 from fanin.nn.init import Normal, Orthogonal, VarianceScaling
 from fanin.signal import statistics
-from fanin.signal.theory import BANDED, GRADIENT, STD, Inputs, describe, predict
+from fanin.signal.inputs import Inputs, describe
+from fanin.signal.theory import BANDED, GRADIENT, STD, predict
 
 XAVIER, KAIMING = VarianceScaling(scale=1.0), VarianceScaling(scale=2.0)
 ONE = Inputs(count=1, features=100, second_moment=1.0, cosine=0.0, scatter=0.0, share=1.0)

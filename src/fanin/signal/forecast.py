@@ -8,9 +8,10 @@ import torch
 
 from fanin.nn.activations import Activation
 from fanin.signal.gaussian import saturated_share
+from fanin.signal.inputs import Inputs
 from fanin.signal.profile import Profile
 from fanin.signal.statistics import DEAD_BELOW
-from fanin.signal.theory import GRADIENT, STD, Array, Inputs, Prediction
+from fanin.signal.theory import GRADIENT, STD, Array, Prediction
 from fanin.signal.verdict import DEAD, verdict
 
 SURE = 2.5
