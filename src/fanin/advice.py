@@ -4,7 +4,7 @@ Only settings of which theory is sure are recommended: those that nearly every s
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -99,25 +99,28 @@ def candidate(settings: tuple[str, ...], init: Init, task: Task) -> Candidate:
 @once
 def ranking(task: Task) -> tuple[list[Candidate], dict[str, str]]:
     """Every option of init for the task, the best first; and those that there are none of, why."""
-    inits = {name: _init(name, task) for name in options("init")}
-    found = [
-        candidate((f"init={name}",), init, task)
-        for name, init in inits.items()
-        if isinstance(init, Init)
-    ]
-    refused = {name: init for name, init in inits.items() if isinstance(init, str)}
-    return sorted(found, key=rank), refused
+    inits, refused = _offered(task)
+    return _ranked(inits, task), refused
 
 
 @once
 def hopeful(task: Task) -> list[Candidate]:
     """As `ranking`, without those of which chi alone tells that their gradients are lost."""
+    inits, _ = _offered(task)
+    return _ranked({name: i for name, i in inits.items() if not _is_hopeless(i, task)}, task)
+
+
+def _offered(task: Task) -> tuple[dict[str, Init], dict[str, str]]:
+    """The options of init for the task by name; and those that there are none of, why."""
     inits = {name: _init(name, task) for name in options("init")}
-    found = [
-        candidate((f"init={name}",), init, task)
-        for name, init in inits.items()
-        if isinstance(init, Init) and not _is_hopeless(init, task)
-    ]
+    return (
+        {name: init for name, init in inits.items() if isinstance(init, Init)},
+        {name: why for name, why in inits.items() if isinstance(why, str)},
+    )
+
+
+def _ranked(inits: Mapping[str, Init], task: Task) -> list[Candidate]:
+    found = [candidate((f"init={name}",), init, task) for name, init in inits.items()]
     return sorted(found, key=rank)
 
 

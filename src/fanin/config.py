@@ -329,7 +329,12 @@ def option(group: str, name: str, kind: type) -> Any:
 
 
 def own_settings(config: DictConfig, group: str, name: str) -> list[str]:
-    """The settings of a group that are not as its option's file has them."""
+    """The settings of a group that are not as its option's file has them.
+
+    None for an option from another folder, whose file is not at hand.
+    """
+    if name not in options(group):
+        return []
     node = OmegaConf.load(PROJECT / "conf" / group / f"{name}.yaml")
     return [str(key) for key in config[group] if config[group][key] != node.get(key)]
 

@@ -241,8 +241,7 @@ def _ranked(one: Candidate) -> RankedInit:
         gradient=one.forecast.gradient,
         cosine=one.forecast.cosine,
         phase=point.phase if point else "-",
-        verdict=one.forecast.verdict,
-        is_sure=one.forecast.is_sure,
+        verdict=one.forecast.said,
     )
 
 

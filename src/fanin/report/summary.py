@@ -93,7 +93,6 @@ class RankedInit:
     cosine: float
     phase: str
     verdict: str
-    is_sure: bool
 
 
 def screen(*, stderr: bool = False) -> Console:
@@ -122,9 +121,14 @@ def show(outcomes: Sequence[Outcome], settings: Sequence[str], console: Console)
         table.add_row(
             *(outcome.params[setting] for setting in settings),
             *(cells[n] or "-" for n in filled),
-            Text(outcome.verdict, style=COLOURS[outcome.verdict]),
+            _coloured(outcome.verdict),
         )
     console.print(table)
+
+
+def _coloured(verdict: str) -> Text:
+    """A verdict, with a question mark where it is in question; - where there is none."""
+    return Text(verdict or "-", style=COLOURS.get(verdict.rstrip("?"), ""))
 
 
 def _table() -> Table:
@@ -224,7 +228,7 @@ def show_plan(rows: Sequence[PlannedJob], settings: Sequence[str], console: Cons
             duration(row.seconds) if row.seconds else "-",
             f"{row.memory / 2**20:,.0f} MiB" if row.memory else "-",
             _number(row.std) or "-",
-            Text(row.verdict or "-", style=COLOURS.get(row.verdict.rstrip("?"), "")),
+            _coloured(row.verdict),
             row.state,
         )
     console.print(table)
@@ -245,7 +249,7 @@ def show_ranking(rows: Sequence[RankedInit], console: Console) -> None:
             row.settings,
             *(_number(value) or "-" for value in values),
             row.phase,
-            Text(row.verdict + ("" if row.is_sure else "?"), style=COLOURS[row.verdict]),
+            _coloured(row.verdict),
         )
     console.print(table)
 

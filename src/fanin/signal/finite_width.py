@@ -124,6 +124,7 @@ def forward(
         inputs.share,
         Log(),
     )
+    step = _exact(activation, width)
     layers: list[Layer] = []
     for number in range(depth):
         fan_in = width if number else inputs.features
@@ -134,8 +135,9 @@ def forward(
             break
         part = weights / q
         spared = part**2 * (1 - init.length_noise(fan_in, width))
-        rows = inputs.count * width
-        layers.append(_layer(activation, signal, q, part, spared, width, rows, init.left_by_fit()))
+        entries = inputs.count * width
+        left = init.left_by_fit()
+        layers.append(_layer(activation, signal, q, part, spared, step, width, entries, left))
         signal = layers[-1].out
     return layers
 
@@ -146,6 +148,7 @@ def _layer(
     q: float,
     part: float,
     spared: float,
+    step: Log,
     width: int,
     entries: int,
     left: float | None,
@@ -187,7 +190,6 @@ def _layer(
         return noise + 2 * share**2, -noise / 2 - share + 1 / entries
 
     a_noise = noise(one.variance, one.variance_noise, pair.variance_noise)
-    step = _exact(activation, width)
     added = noise(one.second, one.second_noise, pair.second_noise)
     of_one = (one.second_noise - spared * 2 * one.second.elasticity**2) / width
 
