@@ -11,9 +11,9 @@ from rich.console import Console
 from fanin.jobs import FINISHED, Job
 from fanin.record import add_claims, outcome, outcome_of
 from fanin.report.ladder import draw_ladder
+from fanin.report.outcome import Outcome
 from fanin.report.summary import (
     Failure,
-    Outcome,
     say_why,
     screen,
     show,

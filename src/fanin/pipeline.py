@@ -44,9 +44,9 @@ from fanin.nn.matmul import RUNGS
 from fanin.nn.network import Network
 from fanin.nn.parameters import draw
 from fanin.record import add_spectrum, begin, experiment_of, fill
+from fanin.report.outcome import Outcome
 from fanin.report.progress import status
 from fanin.report.summary import (
-    Outcome,
     RankedInit,
     say_spectrum,
     say_waiting,

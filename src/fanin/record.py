@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fanin.config import GROUPS, PROJECT, Choices, foreign_sources
 from fanin.data import digest
-from fanin.report.summary import Outcome
+from fanin.report.outcome import Outcome
 from fanin.signal.claims import Finding
 from fanin.signal.jacobian import Spectrum
 from fanin.signal.profile import CURVES, NUMBERS, Profile

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from fanin.report.outcome import Outcome
 from fanin.report.progress import progress
-from fanin.report.summary import COLOURS, Outcome, say_where, say_why, show
+from fanin.report.summary import COLOURS, say_where, say_why, show
 from fanin.signal.profile import Profile
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from fanin.report.summary import Outcome
+from fanin.report.outcome import Outcome
 from fanin.signal.claims import Claim
 from fanin.signal.profile import Profile
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from fanin.report.summary import Outcome
+from fanin.report.outcome import Outcome
 
 
 def draw_ladder(outcomes: Sequence[Outcome], path: Path) -> None:

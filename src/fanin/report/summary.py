@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fanin.report.outcome import Outcome
 from fanin.signal.claims import Finding
 from fanin.signal.profile import Profile
 from fanin.signal.verdict import short
@@ -39,18 +40,6 @@ COLOURS = {  # trouble is bold, too: not every eye tells red from green
     "nonfinite": "bold red reverse",
 }
 _REASONS = 8  # of a sweep are told; the others are to be read in the store
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A job that has ended well: its params, what was measured, and what that means."""
-
-    params: Mapping[str, str]
-    profile: Profile
-    verdict: str
-    because: str
-    advice: str | None = None
-    """What to try instead, where the signal does not survive."""
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,7 @@ def measure(
     loss = network.loss_function.forward(network.out.cpu().double(), network.targets.cpu())
     loss[~loss.isfinite()] = math.inf
     numbers = {
-        "summary/loss": float(_percentile(loss.numpy(), 50)),
+        "summary/loss": float(percentile(loss.numpy(), 50)),
         "summary/input_correlation": statistics.correlation(network.inputs[None, None]).item(),
         "summary/std_growth": _growth(seeds["activation/std"]),
         "summary/gradient_growth": _growth(seeds["gradient/preactivation_norm"][::-1]),
@@ -147,7 +147,7 @@ def measure(
         "summary/backward_ms": times.backward_total,
     }
     for name, found in (also or {}).items():
-        numbers[name] = float(_percentile(np.atleast_1d(found), 50))
+        numbers[name] = float(percentile(np.atleast_1d(found), 50))
     curves = dict(_with_companions(seeds))
     curves |= {"time/forward_ms": times.forward, "time/backward_ms": times.backward}
     return Profile(
@@ -159,13 +159,13 @@ def measure(
 
 def _with_companions(seeds: dict[str, Array]) -> Iterator[tuple[str, Array]]:
     for name, values in seeds.items():
-        yield name, _percentile(values, 50)
+        yield name, percentile(values, 50)
         if values.shape[1] > 1:
-            yield f"{name}_low", _percentile(values, 16)
-            yield f"{name}_high", _percentile(values, 84)
+            yield f"{name}_low", percentile(values, 16)
+            yield f"{name}_high", percentile(values, 84)
 
 
-def _percentile(values: Array, percent: float) -> Array:
+def percentile(values: Array, percent: float) -> Array:
     """Percentile along the last axis, interpolated, of the values that are not nan."""
     ranked = np.sort(values, axis=-1)  # nan comes last
     last = np.maximum((~np.isnan(values)).sum(axis=-1, keepdims=True) - 1, 0)

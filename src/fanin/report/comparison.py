@@ -1,0 +1,241 @@
+"""A comparison: which jobs make a line together, and what its colour and its panel tell.
+
+Jobs that differ in their seed only are one line, their median with a band; and so are jobs
+beyond what an eye can hold apart. A figure of a thousand jobs has tens of lines.
+"""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from fanin.report.outcome import Outcome
+from fanin.signal.profile import Array, percentile
+
+SEEDS = ("seed", "data.seed")
+MOST_COLOURS = 10
+MOST_PANELS = 16
+MOST_LINES = 40
+"""In a panel; and of a number, the most values that a scale of colours tells apart."""
+BINS = 8
+
+STD, GRADIENT, CORRELATION = (
+    "activation/std",
+    "gradient/preactivation_norm",
+    "activation/correlation",
+)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A setting in which jobs differ.
+
+    values: as texts; numbers by size, others in the order of the sweep. positions: of numbers,
+    where they lie; of a range of them, its middle.
+    """
+
+    name: str
+    values: tuple[str, ...]
+    positions: tuple[float, ...] = ()
+
+    @property
+    def is_number(self) -> bool:
+        return len(self.positions) > 0
+
+    @property
+    def is_scale(self) -> bool:
+        """Whether its values are too many for a colour each, and share a scale of colours."""
+        return self.is_number and len(self.values) > MOST_COLOURS
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A value a layer, nan where there is none; and a band, where the middle two thirds lie."""
+
+    middle: Array
+    low: Array | None = None
+    high: Array | None = None
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The first and the last finite value; nan where it has none."""
+        finite = self.middle[np.isfinite(self.middle)]
+        return (float(finite[0]), float(finite[-1])) if len(finite) else (math.nan, math.nan)
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """Jobs that are shown as one.
+
+    settings: what they share, as an axis' name -> one of its values. outcomes: at least one.
+    """
+
+    settings: dict[str, str]
+    outcomes: Sequence[Outcome]
+
+    @property
+    def depth(self) -> int:
+        return max(outcome.profile.depth for outcome in self.outcomes)
+
+    @property
+    def label(self) -> str:
+        """Such as "init=xavier depth=50"."""
+        return " ".join(f"{name}={value}" for name, value in self.settings.items())
+
+    @property
+    def verdict(self) -> str:
+        """That of most of its jobs."""
+        return Counter(outcome.verdict for outcome in self.outcomes).most_common(1)[0][0]
+
+    def curve(self, name: str) -> Curve | None:
+        """Of several jobs, the median and the 16th and 84th percentile of theirs.
+
+        A job that has left the finite numbers ranks above all others. None where no job has it.
+        """
+        found = [o.profile.curves for o in self.outcomes if name in o.profile.curves]
+        if not found:
+            return None
+        if len(found) == 1:
+            curves = found[0]
+            return Curve(curves[name], curves.get(f"{name}_low"), curves.get(f"{name}_high"))
+        jobs = np.full((self.depth, len(found)), math.nan)
+        for n, curves in enumerate(found):
+            values = curves[name]
+            is_measured = name != CORRELATION and not name.endswith("_theory")
+            jobs[: len(values), n] = np.where(np.isnan(values) & is_measured, math.inf, values)
+        low, middle, high = (percentile(jobs, percent) for percent in (16, 50, 84))
+        return Curve(*(np.where(np.isfinite(c), c, math.nan) for c in (middle, low, high)))
+
+    def number(self, name: str) -> float:
+        """The median over its jobs, of a curve that of its last value; nan where none has it."""
+        found = [_number(outcome, name) for outcome in self.outcomes]
+        known = [value for value in found if not math.isnan(value)]
+        return float(np.median(known)) if known else math.nan
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Jobs as they are to be shown.
+
+    axes: the settings in which they differ, but for seeds. colour, panel: what the colour of a
+    line tells, and what the panel that it is in does. lines: in the order of the sweep.
+    """
+
+    title: str
+    outcomes: Sequence[Outcome]
+    axes: Sequence[Axis]
+    colour: Axis | None
+    panel: Sequence[Axis]
+    lines: Sequence[Line]
+
+    @cached_property
+    def panels(self) -> dict[str, list[Line]]:
+        """The lines of each panel by its title, such as "depth=50"; "" where there is but one."""
+        panels: dict[str, list[Line]] = defaultdict(list)
+        for line in self.lines:
+            panels[", ".join(f"{a.name}={line.settings[a.name]}" for a in self.panel)].append(line)
+        return panels
+
+    @property
+    def explanation(self) -> str:
+        """What a line and its band stand for; empty where a line is a single network."""
+        counts = sorted({len(line.outcomes) for line in self.lines})
+        if counts[-1] > 1:
+            most, least = counts[-1], counts[0]
+            runs = f"{most}" if most == least else f"{least} to {most}"
+            return f"a line is the median of {runs} runs, its band where two thirds of them lie"
+        replicas = {outcome.params["replicas"] for outcome in self.outcomes}
+        if replicas != {"1"}:
+            return "a line is the median of the replicas, its band where two thirds of them lie"
+        return ""
+
+
+def compare(outcomes: Sequence[Outcome], settings: Sequence[str], title: str) -> Comparison:
+    """outcomes: at least one. settings: those in which the jobs differ."""
+    found = [_axis(name, outcomes) for name in settings if name not in SEEDS]
+    axes = [axis for axis in found if len(axis.values) > 1]
+    colour, panel = _roles(axes)
+    told = [*([colour] if colour else []), *panel]
+    untold = [axis for axis in axes if axis.name not in {t.name for t in told}]
+    comparison = _comparison(title, outcomes, axes, colour, panel, [*told, *untold])
+    if max(map(len, comparison.panels.values())) > MOST_LINES:
+        comparison = _comparison(title, outcomes, axes, colour, panel, told)
+    return comparison
+
+
+def _comparison(
+    title: str,
+    outcomes: Sequence[Outcome],
+    axes: Sequence[Axis],
+    colour: Axis | None,
+    panel: Sequence[Axis],
+    shown: Sequence[Axis],
+) -> Comparison:
+    """One line for all jobs that agree on the axes shown."""
+    named = {axis.name: axis for axis in shown}
+    order = [axis.name for axis in axes if axis.name in named]
+    lines: dict[tuple[str, ...], list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        lines[tuple(_value(named[name], outcome) for name in order)].append(outcome)
+    made = [Line(dict(zip(order, values, strict=True)), jobs) for values, jobs in lines.items()]
+    return Comparison(title, outcomes, axes, colour, panel, made)
+
+
+def _roles(axes: Sequence[Axis]) -> tuple[Axis | None, list[Axis]]:
+    """What colours tell, and what panels do.
+
+    Colours tell few values apart, and not depths, which a curve shows by its length.
+    """
+    if not axes:
+        return None, []
+    colour, *others = sorted(axes, key=lambda a: (a.name == "depth", len(a.values) > MOST_COLOURS))
+    panel: list[Axis] = []
+    for axis in sorted(others, key=lambda a: a.name != "depth"):
+        narrow = _binned(axis, BINS) if axis.is_number and len(axis.values) > MOST_PANELS else axis
+        if math.prod(len(a.values) for a in [*panel, narrow]) <= MOST_PANELS:
+            panel.append(narrow)
+    if colour.is_number and len(colour.values) > MOST_LINES:
+        colour = _binned(colour, MOST_LINES // 2)
+    return colour, sorted(panel, key=lambda a: [b.name for b in axes].index(a.name))
+
+
+def _axis(name: str, outcomes: Sequence[Outcome]) -> Axis:
+    values = [*dict.fromkeys(outcome.params.get(name, "-") for outcome in outcomes)]
+    try:
+        numbers = sorted((float(value), value) for value in values)
+    except ValueError:
+        return Axis(name, tuple(values))
+    return Axis(name, tuple(v for _, v in numbers), tuple(number for number, _ in numbers))
+
+
+def _binned(axis: Axis, count: int) -> Axis:
+    """The same with neighbouring numbers taken together, as many in each."""
+    parts = np.array_split(np.arange(len(axis.values)), count)
+    return Axis(
+        axis.name,
+        tuple(f"{axis.values[part[0]]} to {axis.values[part[-1]]}" for part in parts),
+        tuple(float(np.mean([axis.positions[n] for n in part])) for part in parts),
+    )
+
+
+def _value(axis: Axis, outcome: Outcome) -> str:
+    """Which of the axis' values a job has, or which range of them."""
+    value = outcome.params.get(axis.name, "-")
+    if value in axis.values:
+        return value
+    return next(v for v in axis.values if _lies_in(float(value), v))
+
+
+def _lies_in(number: float, span: str) -> bool:
+    low, _, high = span.partition(" to ")
+    return float(low) <= number <= float(high)
+
+
+def _number(outcome: Outcome, name: str) -> float:
+    profile = outcome.profile
+    if name in profile.curves:
+        return float(profile.curves[name][-1]) if profile.depth else math.nan
+    return profile.numbers.get(name, math.nan)
