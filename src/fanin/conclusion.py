@@ -4,22 +4,25 @@ import csv
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from rich.console import Console
 
 from fanin.jobs import FINISHED, Job
 from fanin.record import add_claims, outcome, outcome_of
+from fanin.report.comparison import Comparison, compare
+from fanin.report.figures import draw
 from fanin.report.ladder import draw_ladder
 from fanin.report.outcome import Outcome
 from fanin.report.summary import (
     Failure,
-    say_why,
     screen,
-    show,
     show_claims,
+    show_comparison,
     show_failures,
 )
+from fanin.report.tables import write_tables
 from fanin.signal.claims import Claim, Finding
 from fanin.tracking.journal import TRACEBACK
 from fanin.tracking.record import Record
@@ -33,11 +36,17 @@ UNREADABLE = "finished before, but its numbers cannot be read now"
 class Conclusion:
     """outcomes: of the jobs that have ended well, in the sweep's order. states: of every job."""
 
+    name: str
     jobs: Sequence[Job]
     outcomes: Sequence[Outcome]
     failures: Sequence[Failure]
     findings: Sequence[Finding]
     states: Mapping[int, str]
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        """Of its outcomes, where there is one or more."""
+        return compare(self.outcomes, varying_settings(self.jobs), self.name)
 
     @property
     def broken(self) -> int:
@@ -52,6 +61,7 @@ class Conclusion:
 
 
 def conclude(
+    name: str,
     jobs: Sequence[Job],
     records: Mapping[int, Record],
     errors: Mapping[int, str],
@@ -90,17 +100,13 @@ def conclude(
             states[job.number] = NOT_FINISHED
     varying = varying_settings(jobs)
     findings = [claim.judge(outcomes, varying) for claim in claims] if outcomes else []
-    return Conclusion(jobs, outcomes, failures, findings, states)
+    return Conclusion(name, jobs, outcomes, failures, findings, states)
 
 
 def show_conclusion(conclusion: Conclusion, console: Console) -> None:
     """The tables: what was measured, what became of the claims, what failed."""
     if conclusion.outcomes:
-        settings = varying_settings(conclusion.jobs)
-        show(conclusion.outcomes, settings, console)
-        troubled = [outcome for outcome in conclusion.outcomes if outcome.verdict != "healthy"]
-        if troubled:
-            say_why([(_named(outcome, settings), outcome) for outcome in troubled], console)
+        show_comparison(conclusion.comparison, varying_settings(conclusion.jobs), console)
     counts = Counter(conclusion.states.values())
     if set(counts) != {"finished"}:
         console.print(f"\n{', '.join(f'{count} {state}' for state, count in counts.items())}")
@@ -110,12 +116,8 @@ def show_conclusion(conclusion: Conclusion, console: Console) -> None:
         show_failures(conclusion.failures, screen(stderr=True))
 
 
-def _named(outcome: Outcome, settings: Sequence[str]) -> str:
-    return " ".join(f"{setting}={outcome.params[setting]}" for setting in settings)
-
-
 def keep(conclusion: Conclusion, parent: Record) -> None:
-    """Keep with the parent: the list of jobs, the ladder where there is one, the claims."""
+    """Keep with the parent: the list of jobs, tables and figures that compare them, the claims."""
     folder = Path(parent.folder)
     with (folder / "jobs.csv").open("w", newline="") as file:
         writer = csv.writer(file)
@@ -125,6 +127,9 @@ def keep(conclusion: Conclusion, parent: Record) -> None:
     parent.files.append("jobs.csv")
     parent.tags["sweep.finished"] = conclusion.progress
     outcomes = conclusion.outcomes
+    if outcomes:
+        parent.files += write_tables(outcomes, folder)
+        parent.files += draw(conclusion.comparison, folder)
     if outcomes and all("summary/product_ms" in o.profile.numbers for o in outcomes):
         draw_ladder(outcomes, folder / "ladder.png")
         parent.files.append("ladder.png")

@@ -44,6 +44,7 @@ from fanin.nn.matmul import RUNGS
 from fanin.nn.network import Network
 from fanin.nn.parameters import draw
 from fanin.record import add_spectrum, begin, experiment_of, fill
+from fanin.report.comparison import Line
 from fanin.report.outcome import Outcome
 from fanin.report.progress import status
 from fanin.report.summary import (
@@ -113,7 +114,7 @@ def _run_alone(config: DictConfig) -> None:
         with naming_the_store(config), JOURNAL.run(record, lambda _: store, must_open=True):
             outcome = _measure(config, parts, record)
     console = screen()
-    show([outcome], ["init", "activation", "depth", "hidden_size"], console)
+    show([Line({}, [outcome])], ["init", "activation", "depth", "hidden_size"], console)
     say_why([(record.name, outcome)], console)
     say_spectrum(outcome.profile, console)
     announce(record.name, config, choices, console)

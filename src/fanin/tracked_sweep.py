@@ -301,6 +301,10 @@ class TrackedSweep:
         settings = [s.typed for s in self.line if s.is_typed and s.is_of_the_sweep]
         return without_password(" ".join(settings))
 
+    @property
+    def _title(self) -> str:
+        return self._name or "sweep of one"
+
     def _hash(self) -> str:
         """Equal for lines that are one sweep, whatever their order and circumstances."""
         settings = [s for s in self.line if s.is_typed and s.is_of_the_sweep]
@@ -314,7 +318,7 @@ class TrackedSweep:
         parent = Record(
             uri=self.address,
             experiment=self.experiment,
-            name=self._name or "sweep of one",
+            name=self._title,
             folder=str(self.folder),
             tags=record.tags(typed)
             | {
@@ -353,7 +357,7 @@ class TrackedSweep:
 
     def _conclude(self, parent_id: str, errors: Mapping[int, str], store: Store) -> Conclusion:
         records = sweep_folder.ended(self.folder, parent_id)
-        conclusion = conclude(self.jobs, records, errors, self.claims, store)
+        conclusion = conclude(self._title, self.jobs, records, errors, self.claims, store)
         show_conclusion(conclusion, self.console)
         return conclusion
 

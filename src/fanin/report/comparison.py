@@ -5,7 +5,7 @@ beyond what an eye can hold apart. A figure of a thousand jobs has tens of lines
 """
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +13,8 @@ from functools import cached_property
 import numpy as np
 
 from fanin.report.outcome import Outcome
-from fanin.signal.profile import Array, percentile
+from fanin.signal.profile import Array, Profile, median
+from fanin.signal.verdict import because, verdict
 
 SEEDS = ("seed", "data.seed")
 MOST_COLOURS = 10
@@ -22,11 +23,7 @@ MOST_LINES = 40
 """In a panel; and of a number, the most values that a scale of colours tells apart."""
 BINS = 8
 
-STD, GRADIENT, CORRELATION = (
-    "activation/std",
-    "gradient/preactivation_norm",
-    "activation/correlation",
-)
+STD, GRADIENT = "activation/std", "gradient/preactivation_norm"
 
 
 @dataclass(frozen=True)
@@ -76,9 +73,14 @@ class Line:
     settings: dict[str, str]
     outcomes: Sequence[Outcome]
 
+    @cached_property
+    def profile(self) -> Profile:
+        """Of several jobs, their median, as of replicas."""
+        return median([outcome.profile for outcome in self.outcomes])
+
     @property
     def depth(self) -> int:
-        return max(outcome.profile.depth for outcome in self.outcomes)
+        return self.profile.depth
 
     @property
     def label(self) -> str:
@@ -87,33 +89,36 @@ class Line:
 
     @property
     def verdict(self) -> str:
-        """That of most of its jobs."""
-        return Counter(outcome.verdict for outcome in self.outcomes).most_common(1)[0][0]
+        return self.outcome.verdict
+
+    @property
+    def agreement(self) -> str:
+        """Its verdict, and how many of its jobs have it where not all do: "healthy, 9 of 10"."""
+        alike = sum(job.verdict == self.verdict for job in self.outcomes)
+        count = len(self.outcomes)
+        return self.verdict + (f", {alike} of {count}" if alike < count else "")
+
+    @cached_property
+    def outcome(self) -> Outcome:
+        """Of several jobs, what would be said of their median; to try, what one of them has."""
+        one, *others = self.outcomes
+        if not others:
+            return one
+        word = verdict(self.profile)
+        advice = next((job.advice for job in self.outcomes if job.verdict == word), None)
+        params = {**one.params, **self.settings}
+        return Outcome(params, self.profile, word, because(self.profile), advice)
 
     def curve(self, name: str) -> Curve | None:
-        """Of several jobs, the median and the 16th and 84th percentile of theirs.
-
-        A job that has left the finite numbers ranks above all others. None where no job has it.
-        """
-        found = [o.profile.curves for o in self.outcomes if name in o.profile.curves]
-        if not found:
+        """With the band of its jobs or replicas where there are several. None where it has none."""
+        curves = self.profile.curves
+        if name not in curves:
             return None
-        if len(found) == 1:
-            curves = found[0]
-            return Curve(curves[name], curves.get(f"{name}_low"), curves.get(f"{name}_high"))
-        jobs = np.full((self.depth, len(found)), math.nan)
-        for n, curves in enumerate(found):
-            values = curves[name]
-            is_measured = name != CORRELATION and not name.endswith("_theory")
-            jobs[: len(values), n] = np.where(np.isnan(values) & is_measured, math.inf, values)
-        low, middle, high = (percentile(jobs, percent) for percent in (16, 50, 84))
-        return Curve(*(np.where(np.isfinite(c), c, math.nan) for c in (middle, low, high)))
+        return Curve(curves[name], curves.get(f"{name}_low"), curves.get(f"{name}_high"))
 
     def number(self, name: str) -> float:
-        """The median over its jobs, of a curve that of its last value; nan where none has it."""
-        found = [_number(outcome, name) for outcome in self.outcomes]
-        known = [value for value in found if not math.isnan(value)]
-        return float(np.median(known)) if known else math.nan
+        """Of several jobs, the median; nan where none has it."""
+        return self.profile.numbers.get(name, math.nan)
 
 
 @dataclass(frozen=True)
@@ -232,10 +237,3 @@ def _value(axis: Axis, outcome: Outcome) -> str:
 def _lies_in(number: float, span: str) -> bool:
     low, _, high = span.partition(" to ")
     return float(low) <= number <= float(high)
-
-
-def _number(outcome: Outcome, name: str) -> float:
-    profile = outcome.profile
-    if name in profile.curves:
-        return float(profile.curves[name][-1]) if profile.depth else math.nan
-    return profile.numbers.get(name, math.nan)

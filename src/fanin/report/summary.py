@@ -9,12 +9,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fanin.report.best import best, ranked
+from fanin.report.comparison import Comparison, Line
 from fanin.report.outcome import Outcome
+from fanin.report.sparkline import sparklines
 from fanin.signal.claims import Finding
 from fanin.signal.profile import Profile
 from fanin.signal.verdict import short
 
 HEADINGS = (
+    "\nruns",
     "std\nfirst",
     "\nlast",
     "\na layer",
@@ -39,6 +43,7 @@ COLOURS = {  # trouble is bold, too: not every eye tells red from green
     "saturated": "bold yellow",
     "nonfinite": "bold red reverse",
 }
+MOST_ROWS = 40
 _REASONS = 8  # of a sweep are told; the others are to be read in the store
 
 
@@ -91,59 +96,87 @@ def screen(*, stderr: bool = False) -> Console:
     return Console(width=_WIDEST, markup=False, highlight=False, stderr=stderr)
 
 
-def show(outcomes: Sequence[Outcome], settings: Sequence[str], console: Console) -> None:
-    """A row a job, with the settings named and what was measured.
+def show(lines: Sequence[Line], settings: Sequence[str], console: Console) -> None:
+    """A row a line, with the settings named and what was measured.
 
     std is that of the activations and gradient the norm of dL/dz; both at the first and at the
     last layer that has a finite value, and as a factor a layer in the direction that they
-    travel, forward and back. Columns in which no job has a value are left out.
+    travel, forward and back. Columns in which no line has a value are left out. The little curve
+    is the std layer by layer, on a log scale that all rows share.
     """
     table = _table()
     for setting in settings:
         table.add_column(f"\n{setting}", no_wrap=True)
-    measured = [_measured(outcome.profile, outcomes[0].profile) for outcome in outcomes]
+    products = [line.number("summary/product_ms") for line in lines]
+    slowest = max((time for time in products if time > 0), default=math.nan)
+    measured = [_measured(line, slowest) for line in lines]
     filled = [n for n, column in enumerate(zip(*measured, strict=True)) if any(column)]
     for n in filled:
         table.add_column(HEADINGS[n], justify="right", no_wrap=True)
+    curves = sparklines([line.profile.curves["activation/std"] for line in lines])
+    has_curves = any(len(curve) > 1 for curve in curves) and not console.options.ascii_only
+    if has_curves:
+        table.add_column("std by\nlayer", no_wrap=True)
     table.add_column("\nverdict", no_wrap=True)
-    for outcome, cells in zip(outcomes, measured, strict=True):
+    for line, cells, curve in zip(lines, measured, curves, strict=True):
         table.add_row(
-            *(outcome.params[setting] for setting in settings),
+            *(line.outcome.params[setting] for setting in settings),
             *(cells[n] or "-" for n in filled),
-            _coloured(outcome.verdict),
+            *([curve] if has_curves else []),
+            _coloured(line.verdict, line.agreement),
         )
     console.print(table)
 
 
-def _coloured(verdict: str) -> Text:
+def show_comparison(comparison: Comparison, settings: Sequence[str], console: Console) -> None:
+    """The table of a sweep, the best first; what is the best; and why others fail.
+
+    settings: those in which jobs differ. Of many jobs, a row stands for those that are one line.
+    """
+    jobs = comparison.outcomes
+    if len(jobs) > MOST_ROWS:
+        lines = ranked(comparison.lines)
+        shown = [*lines[0].settings] or ["init", "activation", "depth"]
+    else:
+        lines = ranked([Line({name: job.params[name] for name in settings}, [job]) for job in jobs])
+        shown = [*settings]
+    show(lines[:MOST_ROWS], shown, console)
+    if len(lines) > MOST_ROWS:
+        console.print(f"and {len(lines) - MOST_ROWS} more: see comparison.csv")
+    sentence = best(comparison)
+    if sentence:
+        console.print(f"\n{sentence}", style="bold")
+    troubled = [line for line in lines if line.verdict != "healthy"]
+    if troubled:
+        say_why([(line.label, line.outcome) for line in troubled], console)
+
+
+def _coloured(verdict: str, text: str | None = None) -> Text:
     """A verdict, with a question mark where it is in question; - where there is none."""
-    return Text(verdict or "-", style=COLOURS.get(verdict.rstrip("?"), ""))
+    return Text(text or verdict or "-", style=COLOURS.get(verdict.rstrip("?"), ""))
 
 
 def _table() -> Table:
     return Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
 
 
-def _measured(profile: Profile, first: Profile) -> list[str]:
-    """A row of the table; empty where there is no finite value."""
-    numbers = profile.numbers
-    product = numbers.get("summary/product_ms", math.nan)
-    slowest = math.nan if profile is first else first.numbers.get("summary/product_ms", math.nan)
-    return [
-        _number(value)
-        for value in (
-            *profile.ends("activation/std"),
-            numbers.get("summary/std_growth", math.nan),
-            numbers.get("summary/theory_std", math.nan),
-            numbers.get("summary/theory_z", math.nan),
-            *profile.ends("gradient/preactivation_norm"),
-            numbers.get("summary/gradient_growth", math.nan),
-            numbers["summary/forward_ms"],
-            numbers["summary/backward_ms"],
-            product,
-            slowest / product,
-        )
-    ]
+def _measured(line: Line, slowest: float) -> list[str]:
+    """A row of the table; empty where there is no finite value. slowest: of all products."""
+    profile, count = line.profile, len(line.outcomes)
+    product = line.number("summary/product_ms")
+    values = (
+        *profile.ends("activation/std"),
+        line.number("summary/std_growth"),
+        line.number("summary/theory_std"),
+        line.number("summary/theory_z"),
+        *profile.ends("gradient/preactivation_norm"),
+        line.number("summary/gradient_growth"),
+        line.number("summary/forward_ms"),
+        line.number("summary/backward_ms"),
+        product,
+        slowest / product if product < slowest else math.nan,
+    )
+    return [f"{count}" if count > 1 else "", *map(_number, values)]
 
 
 def say_why(named: Sequence[tuple[str, Outcome]], console: Console) -> None:

@@ -11,8 +11,8 @@ from fanin.signal.gaussian import saturated_share
 from fanin.signal.inputs import Inputs
 from fanin.signal.profile import Profile
 from fanin.signal.statistics import DEAD_BELOW
-from fanin.signal.theory import GRADIENT, STD, Array, Prediction
-from fanin.signal.verdict import DEAD, verdict
+from fanin.signal.theory import GRADIENT, STD, Prediction
+from fanin.signal.verdict import DEAD, distress, verdict
 
 SURE = 2.5
 """Spreads: a verdict that holds for nets as far as this from the typical one is sure."""
@@ -32,7 +32,7 @@ class Forecast:
     """What the typical seed will measure, and whether nearly every seed will.
 
     std: of the last layer's activations. gradient: the first layer's norm over the last's.
-    cosine: between inputs at the last layer; nan for a single input.
+    cosine: between inputs at the last layer; nan for a single input. distress: see verdict.py.
     """
 
     verdict: str
@@ -41,7 +41,6 @@ class Forecast:
     gradient: float
     cosine: float
     distress: float
-    """Decades by which the std, the gradient or the angle between inputs changes at most."""
 
     @property
     def said(self) -> str:
@@ -58,7 +57,8 @@ def forecast(
     dtype: torch.dtype,
 ) -> Forecast:
     """Of a network with one hidden layer or more."""
-    word = verdict(_profile(prediction, inputs, dtype))
+    typical = _profile(prediction, inputs, dtype)
+    word = verdict(typical)
     # n times the variance that a layer adds to log (1 - cosine); a few pairs average less.
     wavering = _COSINES * (1 + 4 / inputs.count) / width
     extremes = [
@@ -78,7 +78,7 @@ def forecast(
         std=float(std[-1]),
         gradient=float(gradient[0]),
         cosine=float(cosine[-1]),
-        distress=_distress(std, gradient, cosine, inputs.cosine),
+        distress=distress(typical),
     )
 
 
@@ -128,14 +128,3 @@ def _profile(
         numbers={"summary/loss": 0.0}
         | ({"summary/input_correlation": inputs.cosine} if inputs.count > 1 else {}),
     )
-
-
-def _distress(std: Array, gradient: Array, cosine: Array, start: float) -> float:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        changes = [
-            *np.abs(np.log10(std / std[0])),
-            *np.abs(np.log10(gradient)),
-            *-np.log10((1 - cosine[-1:]) / (1 - start)),
-        ]
-    known = [change for change in changes if not math.isnan(change)]
-    return max(known) if len(known) >= len(std) else math.inf

@@ -6,7 +6,7 @@ thirds of the seeds lie. A replica that is no longer finite counts as larger tha
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -155,6 +155,46 @@ def measure(
         curves={name: np.where(np.isfinite(c), c, math.nan) for name, c in curves.items()},
         numbers={name: value for name, value in numbers.items() if math.isfinite(value)},
     )
+
+
+def median(profiles: Sequence[Profile]) -> Profile:
+    """Several profiles, at least one, as if they were replicas: the median, `_low` and `_high`.
+
+    One that is less deep than the others counts as far as it goes. Of what theory says, which is
+    the same for all but for their scale, only the median.
+    """
+    if len(profiles) == 1:
+        return profiles[0]
+    depth = max(profile.depth for profile in profiles)
+    found = sorted({name for profile in profiles for name in profile.curves})
+    theory = [name for name in found if "_theory" in name]
+    measured = [n for n in found if n not in theory and not n.endswith(("_low", "_high"))]
+    curves = dict(_with_companions({n: _side_by_side(n, profiles, depth) for n in measured}))
+    curves |= {name: percentile(_side_by_side(name, profiles, depth), 50) for name in theory}
+    numbers = sorted({name for profile in profiles for name in profile.numbers})
+    return Profile(
+        depth=depth,
+        curves={name: np.where(np.isfinite(c), c, math.nan) for name, c in curves.items()},
+        numbers={
+            name: float(np.median([p.numbers[name] for p in profiles if name in p.numbers]))
+            for name in numbers
+        },
+    )
+
+
+def _side_by_side(name: str, profiles: Sequence[Profile], depth: int) -> Array:
+    """A curve of several profiles, (depth, profiles); one that is not finite ranks as inf.
+
+    A cosine that is missing may be one of zeros, and a theory that is missing has nothing to say.
+    """
+    may_be_missing = name == "activation/correlation" or "_theory" in name
+    curves = np.full((depth, len(profiles)), math.nan)
+    for n, profile in enumerate(profiles):
+        if name in profile.curves:
+            values = profile.curves[name]
+            missing = np.isnan(values) & (not may_be_missing)
+            curves[: len(values), n] = np.where(missing, math.inf, values)
+    return curves
 
 
 def _with_companions(seeds: dict[str, Array]) -> Iterator[tuple[str, Array]]:

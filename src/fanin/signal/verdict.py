@@ -55,6 +55,23 @@ def because(profile: Profile) -> str:
     return f"{sentence}; in a replica, layer {broken:.0f} holds values that are not finite"
 
 
+def distress(profile: Profile) -> float:
+    """Decades by which the signal, the gradient or the angle between inputs changes at most.
+
+    inf where one of the sizes is lost, to 0 or beyond the finite numbers.
+    """
+    if profile.depth == 0:
+        return 0.0
+    start = 1 - profile.numbers.get("summary/input_correlation", math.nan)
+    ends = 1 - profile.curves["activation/correlation"][-1:]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        sizes, norms = (np.log10(each / each[0]) for each in (_sizes(profile)[1], _norms(profile)))
+        alike = np.log10(ends / start)
+    changes = np.abs(np.concatenate([sizes, norms]))
+    lost = not np.isfinite(changes).all() or "summary/loss" not in profile.numbers
+    return math.inf if lost else float(max([*changes, *-alike[np.isfinite(alike)]]))
+
+
 def short(value: float) -> str:
     """Three digits, such as 0.707, 3.18e-8 and 1e+7."""
     return re.sub("(e[+-])0", r"\1", f"{value:.3g}")

@@ -1,0 +1,76 @@
+"""Which lines of a comparison stand best, and the sentence that names the best setting."""
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+
+from fanin.report.comparison import Comparison, Line
+from fanin.signal.verdict import distress, short
+
+TASKS = ("depth", "hidden_size", "batch_size", "replicas", "dtype", "data", "loss")
+"""What a network has to do; the other settings are choices of how."""
+
+
+def ranked(lines: Sequence[Line]) -> list[Line]:
+    """Healthy ones first, and of them those whose signal changes least; equals keep their order."""
+    return sorted(lines, key=_trouble)
+
+
+def best(comparison: Comparison) -> str:
+    """A sentence on what does best at all the tasks of a sweep; empty where there is no choice."""
+    choices: dict[str, list[Line]] = defaultdict(list)
+    for line in comparison.lines:
+        choices[_said(line, is_task=False)].append(line)
+    if len(choices) == 1:
+        return ""
+    order = sorted(choices, key=lambda choice: _of_all(choices[choice]))
+    first, last = choices[order[0]], choices[order[-1]]
+    if _of_all(first) == _of_all(last):
+        return _fastest(choices)
+    if any(line.verdict == "healthy" for line in first):
+        return f"best: {order[0]}, {_course(first)}"
+    return f"none is healthy; nearest to it is {order[0]}, {_course(first)}"
+
+
+def _trouble(line: Line) -> tuple[bool, float]:
+    """Rounded: seeds differ by more."""
+    return line.verdict != "healthy", round(distress(line.profile), 1)
+
+
+def _of_all(lines: Sequence[Line]) -> tuple[float, float]:
+    troubles = [_trouble(line) for line in lines]
+    return sum(t for t, _ in troubles) / len(lines), sum(d for _, d in troubles) / len(lines)
+
+
+def _said(line: Line, *, is_task: bool) -> str:
+    settings = {n: v for n, v in line.settings.items() if (n.partition(".")[0] in TASKS) == is_task}
+    return " ".join(f"{name}={value}" for name, value in settings.items())
+
+
+def _course(lines: Sequence[Line]) -> str:
+    """What becomes of it at each task: "healthy at depth=10, collapsed at depth=50"."""
+    words: dict[str, list[str]] = defaultdict(list)
+    for line in lines:
+        words[line.verdict].append(_said(line, is_task=True))
+    if len(words) == 1:
+        word = next(iter(words))
+        if len(lines) > 1:
+            return f"{word} in all {len(lines)}"
+        return word if len(lines[0].outcomes) == 1 else lines[0].agreement
+    if len(lines) <= 4:
+        return ", ".join(f"{word} at {' and '.join(tasks)}" for word, tasks in words.items())
+    return ", ".join(f"{word} in {len(t)} of {len(lines)}" for word, t in words.items())
+
+
+def _fastest(choices: dict[str, list[Line]]) -> str:
+    """Where the signal fares alike, time is what tells them apart."""
+    product = all(line.number("summary/product_ms") > 0 for ls in choices.values() for line in ls)
+    names = ("summary/product_ms",) if product else ("summary/forward_ms", "summary/backward_ms")
+    what = "for a product" if product else "forward and back"
+
+    def milliseconds(lines: Sequence[Line]) -> float:
+        return math.fsum(line.number(name) for line in lines for name in names) / len(lines)
+
+    quickest = min(choices, key=lambda choice: milliseconds(choices[choice]))
+    time = short(milliseconds(choices[quickest]))
+    return f"the signal fares alike in all; the fastest is {quickest}, with {time} ms {what}"

@@ -1,0 +1,59 @@
+"""Outcomes as tables for other tools: a row a job, and a row a job and layer."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from fanin.report.outcome import Outcome
+
+
+def write_tables(outcomes: Sequence[Outcome], folder: Path) -> list[str]:
+    """comparison.csv, a row a job, and profiles.parquet, a row a job and layer; their names."""
+    jobs(outcomes).to_csv(folder / "comparison.csv", index=False)
+    layers(outcomes).to_parquet(folder / "profiles.parquet", index=False)
+    return ["comparison.csv", "profiles.parquet"]
+
+
+def jobs(outcomes: Sequence[Outcome]) -> pd.DataFrame:
+    """A row a job: its params, its numbers, and of each curve the value at the last layer."""
+    rows = []
+    for outcome in outcomes:
+        curves = outcome.profile.curves.items()
+        last = {name: values[-1] for name, values in curves if len(values)}
+        reasons = {"because": outcome.because, "try": outcome.advice}
+        rows.append(_named(outcome) | reasons | outcome.profile.numbers | last)
+    return _typed(pd.DataFrame(rows), outcomes)
+
+
+def layers(outcomes: Sequence[Outcome]) -> pd.DataFrame:
+    """A row a job and layer, from 1: its params, and the value of each curve, nan where none is."""
+    frames = []
+    for outcome in outcomes:
+        profile = outcome.profile
+        frame = pd.DataFrame({"layer": range(1, profile.depth + 1), **profile.curves})
+        frames.append(frame.assign(**_named(outcome))[[*_named(outcome), *frame.columns]])
+    return _typed(pd.concat(frames, ignore_index=True), outcomes)
+
+
+def _named(outcome: Outcome) -> dict[str, object]:
+    return {
+        "job": outcome.job,
+        "run_id": outcome.run_id,
+        "name": outcome.name,
+        "verdict": outcome.verdict,
+        **outcome.params,
+    }
+
+
+def _typed(frame: pd.DataFrame, outcomes: Sequence[Outcome]) -> pd.DataFrame:
+    """Params are texts: those of which all are numbers become numbers."""
+    names = {name for outcome in outcomes for name in outcome.params}
+    return frame.assign(**{name: _numbers(frame[name]) for name in names})
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    try:
+        return pd.to_numeric(column)
+    except ValueError:
+        return column
