@@ -56,7 +56,7 @@ NUMBERS = [
 @pytest.fixture(scope="module")
 def main_job(tmp_path_factory):
     workplace = Workplace(tmp_path_factory.mktemp("main_job"))
-    done = workplace.run("-m", "init=xavier,kaiming", "depth=10,50")
+    done = workplace.run_afresh("-m", "init=xavier,kaiming", "depth=10,50")
     return workplace, done
 
 

@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import ready
 from hydra.utils import instantiate
 from mlflow import MlflowClient
 from omegaconf import OmegaConf
@@ -89,11 +90,11 @@ class Workplace:
         return [sys.executable, str(self.project / "run.py"), *places, *arguments]
 
     def run(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
-        """Run run.py from this folder; it must end with this status."""
+        """Run run.py from this folder, in a ready process; it must end with this status."""
         return self._run(self.command(*arguments), status)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """The same, in the background and in a process group of its own."""
+        """Start it in the background, in a process that imports all itself and leads a group."""
         return subprocess.Popen(
             self.command(*arguments),
             cwd=self.folder,
@@ -106,20 +107,19 @@ class Workplace:
             start_new_session=True,
         )
 
+    def run_afresh(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run it to its end in a process that imports everything itself, as a user's does."""
+        with self.start(*arguments) as process:
+            out, err = process.communicate(timeout=ready.TIMEOUT)
+        assert process.returncode == 0, out + err
+        return subprocess.CompletedProcess(process.args, 0, out, err)
+
     def fanin(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
         """Run python -m fanin; it must end with this status."""
         return self._run([sys.executable, "-m", "fanin", *arguments], status)
 
     def _run(self, command: list[str], status: int) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            command,
-            cwd=self.folder,
-            env=self.environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
+        done = ready.run(command, self.folder, self.environment())
         assert done.returncode == status, done.stdout + done.stderr
         return done
 
