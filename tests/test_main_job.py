@@ -158,16 +158,17 @@ def test_the_table_has_a_row_a_job_and_what_varies(main_job):
     lines = done.stdout.splitlines()
     rows = [line.split() for line in lines if line.startswith(("xavier", "kaiming"))]
     assert [(row[0], row[1], row[-1]) for row in rows] == [
-        ("xavier", "10", "healthy"),
-        ("xavier", "50", "vanishing"),
         ("kaiming", "10", "healthy"),
+        ("xavier", "10", "healthy"),
         ("kaiming", "50", "collapsed"),
+        ("xavier", "50", "vanishing"),
     ]
+    assert "best: init=kaiming, healthy at depth=10, collapsed at depth=50" in lines
     why = [line for line in lines if re.match(r"init=.* is ", line)]
     assert len([line for line in lines if line.startswith("    try ")]) == 2
     assert [line.split(":")[0] for line in why] == [
-        "init=xavier depth=50 is vanishing",
         "init=kaiming depth=50 is collapsed",
+        "init=xavier depth=50 is vanishing",
     ]
     assert "mlflow ui --backend-store-uri sqlite:///mlflow.db" in done.stdout
     assert "4/4" in done.stderr

@@ -1,1 +1,17 @@
-"""fanin: will a signal survive this network?"""
+"""fanin: will a signal survive this network? For notebooks, `fanin.load` gives what is tracked."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fanin.tracked import load
+
+__all__ = ["load"]
+
+
+def __getattr__(name: str) -> Any:
+    """`load`, when it is asked for: it needs torch and mlflow, which --help does not wait for."""
+    if name == "load":
+        from fanin.tracked import load
+
+        return load
+    raise AttributeError(f"module 'fanin' has no attribute {name!r}")

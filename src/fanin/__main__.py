@@ -1,9 +1,11 @@
-"""What is done beside running: `python -m fanin sync` and `advise`."""
+"""What is done beside running: `python -m fanin sync`, `advise` and `compare`."""
 
 import argparse
 from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
 
-from fanin.config import SettingError, one_line_errors, register
+from fanin.config import PROJECT, SettingError, one_line_errors, register
 
 TIMEOUT = 10  # seconds, for each store that does not answer
 
@@ -32,6 +34,20 @@ def main() -> None:
         "vanish (ordered), explode (chaotic) or keep their size in the long run.",
     )
     advising.add_argument("settings", nargs="*", metavar="SETTING=VALUE")
+    comparing = commands.add_parser(
+        "compare",
+        help="draw tracked runs beside each other, whichever sweeps they come from",
+        description="Draw tracked runs beside each other, from the store alone: the table and the "
+        "figures that a sweep ends with. python -m fanin compare ID ID; or a filter in MLflow's "
+        "words: python -m fanin compare \"params.activation = 'tanh' and params.depth = '50'\".",
+    )
+    comparing.add_argument(
+        "runs", nargs="+", metavar="RUN", help="the id of a run or of a sweep, or a filter"
+    )
+    comparing.add_argument("--uri", help="the store, by default that of run.py")
+    comparing.add_argument(
+        "--to", type=Path, metavar="FOLDER", help="by default one in outputs/comparisons"
+    )
     typed, unknown = parser.parse_known_args()
     if typed.command is None:
         parser.print_help()
@@ -41,8 +57,10 @@ def main() -> None:
             raise SettingError(f"{unknown[0]}: no such flag; settings are written as depth=50")
         if typed.command == "sync":
             sync()
-        else:
+        elif typed.command == "advise":
             advise(typed.settings)
+        else:
+            compare(typed.runs, typed.uri, typed.to)
 
 
 def sync() -> None:
@@ -62,6 +80,25 @@ def advise(settings: Sequence[str]) -> None:
     from fanin.report.summary import screen
 
     rank_inits(settings, screen())
+
+
+def compare(references: Sequence[str], uri: str | None, folder: Path | None) -> None:
+    """Print the table of the runs that are meant, and draw their figures. Raises SettingError."""
+    folder = folder or PROJECT / "outputs" / "comparisons" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
+    from fanin.report.figures import draw
+    from fanin.report.progress import status
+    from fanin.report.summary import say_files, screen, show_comparison
+    from fanin.report.tables import write_tables
+    from fanin.tracked import comparison_of, find, varying
+
+    with status("reading the store ..."):
+        outcomes = find(references, uri)
+    comparison = comparison_of(outcomes, ", ".join(references))
+    show_comparison(comparison, varying(outcomes) or ["init", "activation", "depth"], screen())
+    with status("drawing ..."):
+        folder.mkdir(parents=True, exist_ok=True)
+        names = [*write_tables(outcomes, folder), *draw(comparison, folder)]
+    say_files(folder, names, screen())
 
 
 if __name__ == "__main__":

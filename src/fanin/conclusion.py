@@ -3,7 +3,8 @@
 import csv
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from fanin.report.tables import write_tables
 from fanin.signal.claims import Claim, Finding
 from fanin.tracking.journal import TRACEBACK
 from fanin.tracking.record import Record
-from fanin.tracking.store import ERROR, Store, StoreError, without_password
+from fanin.tracking.store import ERROR, PARENT, RECORD_ID, Store, StoreError, without_password
 
 NOT_FINISHED = "not finished"
 UNREADABLE = "finished before, but its numbers cannot be read now"
@@ -67,25 +68,28 @@ def conclude(
     errors: Mapping[int, str],
     claims: Sequence[Claim],
     store: Store,
+    parent_id: str,
 ) -> Conclusion:
     """From the records that this sweep's jobs left, and the runs that earlier ones did.
 
-    errors: what the launcher said of a job.
+    name: the sweep's. errors: what the launcher said of a job.
     """
     outcomes, failures, states = [], [], {}
+    run_ids = _run_ids(store, parent_id)
     for job in jobs:
         record = records.get(job.number)
         if job.is_left_out:
             states[job.number] = "left out"
         elif job.done:
             try:
-                outcomes.append(outcome_of(store, job.done))
+                outcomes.append(replace(outcome_of(store, job.done), job=job.number))
                 states[job.number] = "finished before"
             except StoreError:
                 states[job.number] = UNREADABLE
         elif record and record.status == FINISHED:
             states[job.number] = "finished"
-            outcomes.append(outcome(record))
+            run_id = run_ids.get(record.id)
+            outcomes.append(replace(outcome(record), job=job.number, run_id=run_id))
         elif record and record.status == "KILLED" and job.number not in errors:
             states[job.number] = "interrupted"  # with the whole sweep
         elif record:
@@ -101,6 +105,13 @@ def conclude(
     varying = varying_settings(jobs)
     findings = [claim.judge(outcomes, varying) for claim in claims] if outcomes else []
     return Conclusion(name, jobs, outcomes, failures, findings, states)
+
+
+def _run_ids(store: Store, parent_id: str) -> dict[str, str]:
+    """The store's id of each record that it has; those of a store that is away are not known."""
+    with suppress(StoreError):
+        return {run.tags[RECORD_ID]: run.id for run in store.runs(PARENT, parent_id)}
+    return {}
 
 
 def show_conclusion(conclusion: Conclusion, console: Console) -> None:

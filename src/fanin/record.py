@@ -6,6 +6,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -142,7 +143,8 @@ def outcome(record: Record) -> Outcome:
     for name, layer, value in record.metrics:
         if name not in numbers:
             curves.setdefault(name, np.full(depth, math.nan))[layer - 1] = value
-    return _judged(record.params, Profile(depth, curves, numbers), record.tags)
+    found = _judged(record.params, Profile(depth, curves, numbers), record.tags)
+    return replace(found, name=record.name)
 
 
 def outcome_of(store: Store, run: Tracked) -> Outcome:
@@ -151,7 +153,7 @@ def outcome_of(store: Store, run: Tracked) -> Outcome:
     if path.is_file():
         record = Record.read(path)
         if record.id == run.tags[RECORD_ID]:
-            return outcome(record)
+            return replace(outcome(record), run_id=run.id)
     depth = int(run.params["depth"])
     curves = _empty_curves(depth)
     rows = list(csv.DictReader(store.file(run.id, LAYERS).splitlines()))
@@ -159,7 +161,8 @@ def outcome_of(store: Store, run: Tracked) -> Outcome:
         if name != "layer":
             curves[name] = np.array([float(row[name] or math.nan) for row in rows])
     numbers = {name: value for name, value in run.metrics.items() if name in NUMBERS}
-    return _judged(run.params, Profile(depth, curves, numbers), run.tags)
+    found = _judged(run.params, Profile(depth, curves, numbers), run.tags)
+    return replace(found, name=run.name, run_id=run.id)
 
 
 def _judged(params: Mapping[str, str], profile: Profile, tags: Mapping[str, str]) -> Outcome:

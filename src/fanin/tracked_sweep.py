@@ -357,7 +357,9 @@ class TrackedSweep:
 
     def _conclude(self, parent_id: str, errors: Mapping[int, str], store: Store) -> Conclusion:
         records = sweep_folder.ended(self.folder, parent_id)
-        conclusion = conclude(self._title, self.jobs, records, errors, self.claims, store)
+        conclusion = conclude(
+            self._title, self.jobs, records, errors, self.claims, store, parent_id
+        )
         show_conclusion(conclusion, self.console)
         return conclusion
 

@@ -146,9 +146,9 @@ def show_comparison(comparison: Comparison, settings: Sequence[str], console: Co
     sentence = best(comparison)
     if sentence:
         console.print(f"\n{sentence}", style="bold")
-    troubled = [line for line in lines if line.verdict != "healthy"]
+    troubled = [line for line in ranked(comparison.lines) if line.verdict != "healthy"]
     if troubled:
-        say_why([(line.label, line.outcome) for line in troubled], console)
+        say_why([(line.label or "it", line.outcome) for line in troubled], console)
 
 
 def _coloured(verdict: str, text: str | None = None) -> Text:
@@ -290,6 +290,10 @@ def say_where(name: str, experiment: str, uri: str, console: Console) -> None:
     browse = uri if uri.startswith("http") else f"mlflow ui --backend-store-uri {here}"
     console.print(f"\ntracked as {name}, in the MLflow experiment {experiment}; browse with")
     console.print(f"\n    {browse}\n")
+
+
+def say_files(folder: Path, names: Sequence[str], console: Console) -> None:
+    console.print(f"\nin {folder}: {', '.join(names)}\n")
 
 
 def say_waiting(count: int, uri: str, console: Console) -> None:

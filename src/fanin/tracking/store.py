@@ -104,7 +104,11 @@ class Store:
 
     def runs(self, tag: str, value: str, most: int | None = None) -> list["Tracked"]:
         """The runs with that value of a tag, the latest first."""
-        return [_tracked(run) for run in self._search(f"tags.`{tag}` = '{value}'", most)]
+        return self.where(f"tags.`{tag}` = '{value}'", most)
+
+    def where(self, condition: str, most: int | None = None) -> list["Tracked"]:
+        """The runs for which a filter of MLflow holds, the latest first."""
+        return [_tracked(run) for run in self._search(condition, most)]
 
     def file(self, run_id: str, name: str) -> str:
         """The text of an artifact."""
@@ -143,11 +147,15 @@ class Store:
 
 @dataclass(frozen=True)
 class Tracked:
-    """A run that a store holds; of each curve, the value at the last layer."""
+    """A run that a store holds; of each curve, the value at the last layer.
+
+    started: milliseconds since 1970.
+    """
 
     id: str
     name: str
     status: str
+    started: int
     params: dict[str, str]
     tags: dict[str, str]
     metrics: dict[str, float]
@@ -183,16 +191,36 @@ def look(uri: str, experiment: str, timeout: int) -> Store | None:
 
 def run_of(uri: str, run_id: str, timeout: int) -> tuple[Store, Tracked]:
     """A run by its id, and the store with the run's experiment. Raises StoreError."""
+    _must_be_there(uri)
     with _one_line(), _lock(uri):
         client = _client(uri, timeout)
         run = client.get_run(run_id)
     return Store(client, run.info.experiment_id), _tracked(run)
 
 
+def runs_where(uri: str, condition: str, timeout: int) -> list[tuple[Store, Tracked]]:
+    """The runs of all experiments for which a filter of MLflow holds, the oldest first.
+
+    Each with the store that has its experiment. Raises StoreError.
+    """
+    _must_be_there(uri)
+    with _one_line(), _lock(uri):
+        client = _client(uri, timeout)
+        stores = [Store(client, found.experiment_id) for found in client.search_experiments()]
+    found = [(store, run) for store in stores for run in store.where(condition)]
+    return sorted(found, key=lambda pair: pair[1].started)
+
+
 def _tracked(run: Run) -> Tracked:
     info, data = run.info, run.data
     return Tracked(
-        info.run_id, info.run_name, info.status, dict(data.params), dict(data.tags), data.metrics
+        info.run_id,
+        info.run_name,
+        info.status,
+        info.start_time,
+        dict(data.params),
+        dict(data.tags),
+        data.metrics,
     )
 
 
@@ -216,6 +244,13 @@ def _one_line() -> Iterator[None]:
         refused = isinstance(error, MlflowException) and error.error_code in _REFUSALS
         kind = RefusedError if refused else StoreError
         raise kind(without_password(reason(error))) from error
+
+
+def _must_be_there(uri: str) -> None:
+    """A SQLite database that is not there would be made."""
+    database = _database(uri)
+    if database and not database.exists():
+        raise StoreError(f"there is no store {database}")
 
 
 def _lock(uri: str) -> AbstractContextManager[object]:
