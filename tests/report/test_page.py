@@ -27,7 +27,8 @@ def outcome(factor: float = 1, verdict: str = "healthy", **params: object) -> Ou
     layers = np.arange(1, int(params.setdefault("depth", 5)) + 1)
     std = np.array(float(factor)) ** layers
     curves = {STD: std, GRADIENT: std[::-1].copy(), f"{STD}_theory": 1.1 * std}
-    curves |= dict.fromkeys(SHARES, 1 / layers)
+    curves |= dict.fromkeys(SHARES, 1 / (1 + layers))
+    curves["activation/mean"] = std
     texts = {"replicas": "1"} | {name: str(value) for name, value in params.items()}
     name = " ".join(texts.values())
     return Outcome(texts, Profile(len(layers), curves, {}), verdict, "so it is", name=name)

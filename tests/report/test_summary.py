@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from fanin.report.comparison import Line
 from fanin.report.outcome import Outcome
 from fanin.report.progress import progress
 from fanin.report.summary import COLOURS, say_where, say_why, show
 from fanin.signal.profile import Profile
 
 
-def outcome(init: str, std: list[float], verdict: str) -> Outcome:
+def line(init: str, std: list[float], verdict: str) -> Line:
     curve = np.array(std)
     profile = Profile(
         depth=len(std),
@@ -24,7 +25,8 @@ def outcome(init: str, std: list[float], verdict: str) -> Outcome:
             "summary/backward_ms": 12.0,
         },
     )
-    return Outcome({"init": init, "depth": str(len(std))}, profile, verdict, f"it is {verdict}")
+    params = {"init": init, "depth": str(len(std))}
+    return Line({}, [Outcome(params, profile, verdict, f"it is {verdict}")])
 
 
 def printed(show_it) -> list[str]:
@@ -34,32 +36,32 @@ def printed(show_it) -> list[str]:
 
 
 def test_a_row_a_job_with_the_first_and_the_last_finite_value():
-    outcomes = [
-        outcome("kaiming", [0.8, 0.5], "healthy"),
-        outcome("normal", [10, 1e36, math.nan], "exploding"),
+    rows = [
+        line("kaiming", [0.8, 0.5], "healthy"),
+        line("normal", [10, 1e36, math.nan], "exploding"),
     ]
-    lines = printed(lambda console: show(outcomes, ["init", "depth"], console))
+    lines = printed(lambda console: show(rows, ["init", "depth"], console))
     kaiming, normal = (line.split() for line in lines[-2:])
     assert kaiming[:5] == ["kaiming", "2", "0.8", "0.5", "0.707"]
     # No job has a growth of its gradients here: the column is left out.
-    assert kaiming[5:] == ["0.5", "0.8", "1.5", "12", "healthy"]
+    assert kaiming[5:] == ["0.5", "0.8", "1.5", "12", "▁▁", "healthy"]
     assert normal[2:4] == ["10", "1e+36"]
-    assert normal[-1] == "exploding"
+    assert normal[-2:] == ["▂█x", "exploding"]
 
 
 def test_small_numbers_are_written_short():
-    lines = printed(lambda c: show([outcome("xavier", [1, 2.98e-8], "vanishing")], ["init"], c))
+    lines = printed(lambda c: show([line("xavier", [1, 2.98e-8], "vanishing")], ["init"], c))
     assert lines[-1].split()[2] == "2.98e-8"
 
 
 def test_settings_are_shown_as_they_are():
-    rows = [outcome("[red]x[/y]", [1], "healthy")]
+    rows = [line("[red]x[/y]", [1], "healthy")]
     assert printed(lambda console: show(rows, ["init"], console))[-1].startswith("[red]x[/y]")
 
 
 @pytest.mark.parametrize("verdict", COLOURS)
 def test_every_verdict_has_its_colour(verdict):
-    lines = printed(lambda console: show([outcome("xavier", [1], verdict)], ["init"], console))
+    lines = printed(lambda console: show([line("xavier", [1], verdict)], ["init"], console))
     assert lines[-1].split()[-1] == verdict
 
 
@@ -67,7 +69,7 @@ def test_every_verdict_has_its_colour(verdict):
     ("jobs", "more"), [(1, []), (8, []), (9, ["and 1 more"]), (40, ["and 32 more"])]
 )
 def test_a_line_a_job_says_why_up_to_eight(jobs, more):
-    named = [(f"seed={n}", outcome("x", [1], "dead")) for n in range(jobs)]
+    named = [(f"seed={n}", line("x", [1], "dead").outcome) for n in range(jobs)]
     blank, *lines = printed(lambda console: say_why(named, console))
     assert blank == ""
     assert lines[: min(jobs, 8)] == [f"seed={n} is dead: it is dead" for n in range(min(jobs, 8))]

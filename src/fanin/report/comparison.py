@@ -24,6 +24,7 @@ MOST_LINES = 40
 BINS = 8
 
 STD, GRADIENT = "activation/std", "gradient/preactivation_norm"
+CORRELATION = "activation/correlation"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ It needs no network, and where it is shown no more than scripts: MLflow's viewer
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 from string import Template
@@ -76,7 +76,7 @@ def _rows(comparison: Comparison) -> Iterator[str]:
         measured = [*_ends(line.curve(STD)), *_ends(line.curve(GRADIENT))]
         cells += [f'<td class="number">{n}</td>' for n in (len(line.outcomes), *measured)]
         cells.append(f'<td class="verdict">{_verdicts(line)}</td>')
-        why = f'<tr><td colspan="{len(cells)}">{_why(line.outcomes)}</td></tr>'
+        why = f'<tr><td colspan="{len(cells)}">{_why(line.outcome)}</td></tr>'
         yield f"<tbody><tr>{''.join(cells)}</tr>{why}</tbody>"
 
 
@@ -99,10 +99,6 @@ def _swatch(colour: str) -> str:
     return f'<span class="swatch" style="background:{colour}"></span>'
 
 
-def _why(outcomes: Sequence[Outcome]) -> str:
-    """What all its jobs have in common of that; jobs that differ in it have the table of runs."""
-    reasons = {outcome.because for outcome in outcomes}
-    advice = {outcome.advice for outcome in outcomes}
-    said = [escape(reason) for reason in reasons if len(reasons) == 1]
-    said += [f"<b>try</b> {escape(a)}" for a in advice if a and len(advice) == 1]
-    return "<br>".join(said)
+def _why(outcome: Outcome) -> str:
+    advice = [f"<b>try</b> {escape(outcome.advice)}"] if outcome.advice else []
+    return "<br>".join([escape(outcome.because), *advice])
