@@ -233,7 +233,7 @@ def _tell_colours(
     drawn = {line.settings[axis.name] for line in lines}
     shown = {value: look for value, look in looks.items() if value in drawn}
     figure.legend(
-        [Line2D([], [], color=look.colour, marker=look.marker) for look in shown.values()],
+        [Line2D([], [], color=s.colour, marker=s.marker, markersize=4) for s in shown.values()],
         [clipped(value, _LONGEST) for value in shown],
         title=axis.name,
         alignment="left",

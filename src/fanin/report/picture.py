@@ -49,7 +49,7 @@ STYLE: dict[Any, Any] = {
 }
 _DPI = 180
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_LEAST, _MOST = -307.0, 307.0
+_LEAST, _MOST = -307.0, 308.0
 """Powers of ten that an axis can reach."""
 _NARROWEST = math.log10(5)
 """An axis spans at least this factor, so that a constant looks like one."""
@@ -113,7 +113,7 @@ def log_ticks(low: float, high: float) -> dict[float, str]:
     """Few numbers between the two, and how they are written."""
     first, last = math.ceil(math.log10(low)), math.floor(math.log10(high))
     if last - first >= 2:
-        step = next(s for s in (1, 2, 5, 10, 20, 50, 100) if (last - first) / s < _TICKS)
+        step = next(s for s in (1, 2, 5, 10, 20, 50, 100, 200) if (last - first) / s < _TICKS)
         powers = range(first - first % -step, last + 1, step)
         values = [float(f"1e{power}") for power in powers]
     else:
@@ -158,9 +158,8 @@ def room_below(values: Sequence[str], length: float) -> float:
     return CHARACTER * widest + 0.1 if _is_wide(values, length) else LINE
 
 
-def _named(values: Sequence[str], length: float) -> list[int]:
-    most = min(len(values), int(length / LINE))
-    return [*dict.fromkeys(np.linspace(0, len(values) - 1, most).round().astype(int).tolist())]
+def _named(values: Sequence[str], length: float) -> range:
+    return range(0, len(values), math.ceil(len(values) * LINE / length))
 
 
 def _is_wide(values: Sequence[str], length: float) -> bool:

@@ -44,7 +44,7 @@ from fanin.report.picture import (
 from fanin.signal.profile import Array, percentile
 
 COLOURS = "RdBu_r"
-NONFINITE, MISSING, CRITICAL = "nonfinite", "no run", "critical line, χ = 1"
+NONFINITE, MISSING, CRITICAL = "nonfinite", "no value", "critical line, χ = 1"
 _FARTHEST, _NEAREST = 4.0, 0.5
 """Powers of ten from 1 at which colours end, at most and at least: what is beyond is as lost."""
 _MOST_ROWS = 4
@@ -140,8 +140,9 @@ def figure(comparison: Comparison) -> Figure:
     maps = [[_by_size(grid, _reach(grids)) for grid in grids] for grids in numbers]
     maps.append([_by_verdict(words) for words in verdicts])
     occurring = {word for plane_words in verdicts for row in plane_words for word in row}
-    if any(np.isinf(grid).any() for grids in numbers for grid in grids):
-        occurring.add(NONFINITE)
+    sizes = np.concatenate([grid.ravel() for grids in numbers for grid in grids])
+    occurring |= {NONFINITE} if np.isinf(sizes).any() else set()
+    occurring |= {MISSING} if np.isnan(sizes).any() else set()
     legend = LINE * math.ceil((len(occurring) + 1) / 2) + 0.1
     result, top = page(comparison.title, _explanation(comparison, planes), foot + max(legend, 0.5))
 
