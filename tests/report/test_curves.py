@@ -185,6 +185,14 @@ def test_lines_beyond_ten_colours_have_markers():
     assert len({*looks}) == 12
 
 
+def test_a_long_legend_stays_within_the_picture():
+    outcomes = [made([1, 2], theory=[1, 2], init=f"$init_{n}$") for n in range(40)]
+    picture = drawn(outcomes, "init")
+    places = [legend.get_window_extent() for legend in picture.legends]
+    assert min(place.y0 for place in places) >= 0
+    assert not places[0].overlaps(places[1])
+
+
 def test_a_long_value_shows_its_end():
     paths = ["/a/long/way/to/the/tables/one.csv", "/a/long/way/to/the/tables/two.csv"]
     shown = texts(drawn([made([1, 2], data__path=path) for path in paths], "data.path"))

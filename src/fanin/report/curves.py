@@ -99,7 +99,8 @@ def figure(comparison: Comparison) -> Figure:
     above = LINE * max(len(title.splitlines()) for title in titles) + 0.08
     row_height = above + height + _TICKS
     block_height = rows * row_height + _X_LABEL
-    result, top = page(comparison.title, comparison.explanation, 2 * block_height)
+    body = max(2 * block_height, above + _legend_height(comparison.colour))
+    result, top = page(comparison.title, comparison.explanation, body)
 
     occurring: set[str] = set()
     for n, block in enumerate(BLOCKS):
@@ -150,6 +151,11 @@ def _columns(panel: Sequence[Axis], shown: Sequence[Line]) -> int:
 def _legend_width(colour: Axis | None) -> float:
     texts = [*MEANINGS.values(), *([colour.name, *colour.values] if colour else [])]
     return 0.6 + CHARACTER * min(max(map(len, texts)), _LONGEST)
+
+
+def _legend_height(colour: Axis | None) -> float:
+    rows = len(colour.values) if colour and not colour.is_scale else 0
+    return LINE * (rows + len(MEANINGS) + 3)
 
 
 def _limits(curves: Sequence[Curve]) -> tuple[float, float]:

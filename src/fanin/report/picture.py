@@ -44,6 +44,7 @@ STYLE: dict[Any, Any] = {
     "legend.title_fontsize": USUAL,
     "legend.frameon": False,
     "legend.borderaxespad": 0,
+    "text.parse_math": False,  # a $ in a value is a $
     "svg.fonttype": "none",  # text that can be searched and edited
     "svg.hashsalt": "fanin",
 }
