@@ -22,6 +22,7 @@ MOST_PANELS = 16
 MOST_LINES = 40
 """In a panel; and of a number, the most values that a scale of colours tells apart."""
 BINS = 8
+_BAND = "its band where two thirds of them lie"
 
 STD, GRADIENT = "activation/std", "gradient/preactivation_norm"
 CORRELATION = "activation/correlation"
@@ -47,6 +48,22 @@ class Axis:
     def is_scale(self) -> bool:
         """Whether its values are too many for a colour each, and share a scale of colours."""
         return self.is_number and len(self.values) > MOST_COLOURS
+
+    def binned(self, count: int) -> "Axis":
+        """The same with neighbouring numbers taken together, as many in each."""
+        parts = np.array_split(np.arange(len(self.values)), count)
+        return Axis(
+            self.name,
+            tuple(f"{self.values[part[0]]} to {self.values[part[-1]]}" for part in parts),
+            tuple(float(np.mean([self.positions[n] for n in part])) for part in parts),
+        )
+
+    def value_of(self, outcome: Outcome) -> str:
+        """Which of the values a job has, or which range of them."""
+        value = outcome.params.get(self.name, "-")
+        if value in self.values:
+            return value
+        return next(v for v in self.values if _lies_in(float(value), v))
 
 
 @dataclass(frozen=True)
@@ -148,15 +165,20 @@ class Comparison:
     @property
     def explanation(self) -> str:
         """What a line and its band stand for; empty where a line is a single network."""
+        shown = self.lines[0].settings
+        told = {axis.name for axis in (self.colour, *self.panel) if axis}
+        alike = [name for name in shown if name not in told]
+        merged = [axis.name for axis in self.axes if axis.name not in shown]
+        differ = [f"lines of one colour differ in {' and '.join(alike)}"] if alike else []
         counts = sorted({len(line.outcomes) for line in self.lines})
         if counts[-1] > 1:
             most, least = counts[-1], counts[0]
-            runs = f"{most}" if most == least else f"{least} to {most}"
-            return f"a line is the median of {runs} runs, its band where two thirds of them lie"
-        replicas = {outcome.params["replicas"] for outcome in self.outcomes}
-        if replicas != {"1"}:
-            return "a line is the median of the replicas, its band where two thirds of them lie"
-        return ""
+            runs = f"{most} runs" if most == least else f"{least} to {most} runs"
+            of_which = f" with any {' and '.join(merged)}" if merged else ""
+            return "; ".join([f"a line is the median of {runs}{of_which}, {_BAND}", *differ])
+        if any(outcome.params["replicas"] != "1" for outcome in self.outcomes):
+            return "; ".join([f"a line is the median of the replicas, {_BAND}", *differ])
+        return "".join(differ)
 
 
 def compare(outcomes: Sequence[Outcome], settings: Sequence[str], title: str) -> Comparison:
@@ -185,7 +207,7 @@ def _comparison(
     order = [axis.name for axis in axes if axis.name in named]
     lines: dict[tuple[str, ...], list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
-        lines[tuple(_value(named[name], outcome) for name in order)].append(outcome)
+        lines[tuple(named[name].value_of(outcome) for name in order)].append(outcome)
     made = [Line(dict(zip(order, values, strict=True)), jobs) for values, jobs in lines.items()]
     return Comparison(title, outcomes, axes, colour, panel, made)
 
@@ -200,11 +222,11 @@ def _roles(axes: Sequence[Axis]) -> tuple[Axis | None, list[Axis]]:
     colour, *others = sorted(axes, key=lambda a: (a.name == "depth", len(a.values) > MOST_COLOURS))
     panel: list[Axis] = []
     for axis in sorted(others, key=lambda a: a.name != "depth"):
-        narrow = _binned(axis, BINS) if axis.is_number and len(axis.values) > MOST_PANELS else axis
+        narrow = axis.binned(BINS) if axis.is_number and len(axis.values) > MOST_PANELS else axis
         if math.prod(len(a.values) for a in [*panel, narrow]) <= MOST_PANELS:
             panel.append(narrow)
     if colour.is_number and len(colour.values) > MOST_LINES:
-        colour = _binned(colour, MOST_LINES // 2)
+        colour = colour.binned(MOST_LINES // 2)
     return colour, sorted(panel, key=lambda a: [b.name for b in axes].index(a.name))
 
 
@@ -215,24 +237,6 @@ def _axis(name: str, outcomes: Sequence[Outcome]) -> Axis:
     except ValueError:
         return Axis(name, tuple(values))
     return Axis(name, tuple(v for _, v in numbers), tuple(number for number, _ in numbers))
-
-
-def _binned(axis: Axis, count: int) -> Axis:
-    """The same with neighbouring numbers taken together, as many in each."""
-    parts = np.array_split(np.arange(len(axis.values)), count)
-    return Axis(
-        axis.name,
-        tuple(f"{axis.values[part[0]]} to {axis.values[part[-1]]}" for part in parts),
-        tuple(float(np.mean([axis.positions[n] for n in part])) for part in parts),
-    )
-
-
-def _value(axis: Axis, outcome: Outcome) -> str:
-    """Which of the axis' values a job has, or which range of them."""
-    value = outcome.params.get(axis.name, "-")
-    if value in axis.values:
-        return value
-    return next(v for v in axis.values if _lies_in(float(value), v))
 
 
 def _lies_in(number: float, span: str) -> bool:

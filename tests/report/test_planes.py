@@ -1,0 +1,185 @@
+"""The plane of two numbers: its cells, its critical line, its legend."""
+
+import math
+from itertools import product
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex, to_rgba
+from outcomes import made
+
+from fanin.report.comparison import compare
+from fanin.report.palette import VERDICTS
+from fanin.report.planes import CRITICAL, MISSING, draw_planes, figure
+
+nan = math.nan
+SCALES, BIASES = (0.5, 1, 2, 4), (0, 1, 2)
+
+
+def plane(**others):
+    """A job a cell, of which chi is init.scale / (1 + init.bias_std)."""
+    return [
+        made([1, s], [s, 1], chi=s / (1 + b), init__scale=s, init__bias_std=b, **others)
+        for s, b in product(SCALES, BIASES)
+    ]
+
+
+def drawn(outcomes, *names):
+    return figure(compare(outcomes, ["init.scale", "init.bias_std", *names], "a title"))
+
+
+def maps(picture):
+    return [axes for axes in picture.axes if axes.collections]
+
+
+def colours(axes):
+    """[row][column], as hex; none where a cell is not painted."""
+    cells = axes.collections[0].get_array()
+    return [[to_hex(c) if c[3] else None for c in row] for row in np.asarray(cells)]
+
+
+def legend(picture):
+    return [text.get_text() for text in picture.legends[0].get_texts()]
+
+
+def critical_line(axes):
+    return [path.vertices for path in axes.collections[1].get_paths()]
+
+
+def test_three_maps_with_the_first_number_from_left_to_right():
+    picture = drawn(plane())
+    assert len(maps(picture)) == 3
+    for axes in maps(picture):
+        assert [label.get_text() for label in axes.get_xticklabels()] == ["0.5", "1", "2", "4"]
+        assert axes.get_xlabel() == "init.scale"
+        assert np.shape(colours(axes)) == (3, 4)
+    assert [label.get_text() for label in maps(picture)[0].get_yticklabels()] == ["0", "1", "2"]
+    assert maps(picture)[0].get_ylabel() == "init.bias_std"
+
+
+def test_colours_part_at_one():
+    for axes in maps(drawn(plane()))[:2]:
+        below, one, above, far = colours(axes)[0]
+        assert np.ptp(to_rgba(one)[:3]) < 0.01  # no colour
+        red, _, blue = to_rgba(below)[:3]
+        assert blue > red
+        for colour in (above, far):
+            red, _, blue = to_rgba(colour)[:3]
+            assert red > blue
+
+
+def test_the_critical_line_is_where_chi_is_one():
+    for axes in maps(drawn(plane())):
+        (line,) = critical_line(axes)
+        # scale = 1 + bias: column 1 of row 0, column 2 of row 1, and halfway on in row 2.
+        for cell in ([1, 0], [2, 1], [2.5, 2]):
+            assert np.isclose(line, cell).all(axis=1).any()
+        np.testing.assert_allclose([line[:, 1].min(), line[:, 1].max()], [-0.5, 2.5])
+    assert CRITICAL in legend(drawn(plane()))
+
+
+@pytest.mark.parametrize("chi", [None, 0.5, 1 + 1e-9])
+def test_no_line_where_chi_nowhere_passes_one(chi):
+    outcomes = [
+        made([1], chi=chi, init__scale=s, init__bias_std=b) for s, b in product((1, 2), (0, 1))
+    ]
+    picture = drawn(outcomes)
+    assert {len(axes.collections) for axes in maps(picture)} == {1}
+    assert CRITICAL not in legend(picture)
+
+
+def test_nonfinite_cells_are_told_from_those_without_a_run():
+    outcomes = plane()[:-1]
+    outcomes[0] = made([1, nan], [nan, nan], verdict="nonfinite", init__scale=0.5, init__bias_std=0)
+    outcomes[1] = made([1, 2], [nan, 1], verdict="nonfinite", init__scale=0.5, init__bias_std=1)
+    picture = drawn(outcomes)
+    std, gradient, verdict = map(colours, maps(picture))
+    for cells in (std, gradient, verdict):
+        assert cells[0][0] == VERDICTS["nonfinite"]
+        assert cells[2][3] is None
+    assert std[1][0] != VERDICTS["nonfinite"] == gradient[1][0]
+    assert legend(picture) == ["healthy", "nonfinite", MISSING, CRITICAL]
+
+
+def test_a_dead_cell_has_the_least_of_colours():
+    dead = made([1, 0], [0, 0], verdict="dead", init__scale=2, init__bias_std=0)
+    others = [
+        made([1, x], init__scale=s, init__bias_std=b) for s, b, x in ((1, 0, 1e-4), (1, 1, 1e4))
+    ]
+    std, gradient, _ = map(colours, maps(drawn([dead, *others])))
+    assert std[0][1] == std[0][0] != std[1][0]
+    red, _, blue = to_rgba(gradient[0][1])[:3]
+    assert blue > red
+
+
+def test_verdicts_are_coloured_and_written():
+    words = {(1, 0): "healthy", (2, 0): "dead", (1, 1): "vanishing", (2, 1): "exploding"}
+    outcomes = [
+        made([1], verdict=word, init__scale=s, init__bias_std=b) for (s, b), word in words.items()
+    ]
+    picture = drawn(outcomes)
+    axes = maps(picture)[2]
+    for (s, b), word in words.items():
+        assert colours(axes)[b][s - 1] == VERDICTS[word]
+    written = {text.get_position(): text.get_text() for text in axes.texts}
+    assert written == {(s - 1, b): word for (s, b), word in words.items()}
+    assert legend(picture) == [word for word in VERDICTS if word in words.values()]
+
+
+@pytest.mark.parametrize(("count", "text"), [(3, "dead"), (10, "d"), (30, None)])
+def test_verdicts_are_shortened_where_cells_are_small(count, text):
+    outcomes = [
+        made([1], verdict="dead", init__scale=s, init__bias_std=b)
+        for s, b in product(range(count), range(2))
+    ]
+    axes = maps(drawn(outcomes))[2]
+    assert {t.get_text() for t in axes.texts} == ({text} if text else set())
+
+
+def test_a_cell_of_several_runs_is_their_median():
+    values = {0.01: "dead", 1: "healthy", 2: "healthy", nan: "nonfinite"}
+    outcomes = [
+        made([1, x], verdict=word, init__scale=s, init__bias_std=b, seed=n)
+        for s, b in product((1, 2), (0, 1))
+        for n, (x, word) in enumerate(values.items())
+    ]
+    picture = drawn(outcomes, "seed")
+    medians = [made([1, 1.5], init__scale=s, init__bias_std=b) for s, b in product((1, 2), (0, 1))]
+    std, _, verdict = map(colours, maps(picture))
+    assert std == colours(maps(drawn(medians))[0])
+    assert {c for row in verdict for c in row} == {VERDICTS["healthy"]}
+    assert "a cell is the median of 4 runs, and the verdict of most of them" in [
+        text.get_text() for text in picture.texts
+    ]
+
+
+@pytest.mark.parametrize(("values", "rows"), [("ab", 2), ("abcd", 4), ("abcde", 1)])
+def test_a_row_of_maps_for_each_of_few_words(values, rows):
+    outcomes = [job for value in values for job in plane(activation=value)]
+    picture = drawn(outcomes, "activation")
+    assert len(maps(picture)) == 3 * rows
+    titles = [axes.get_title(loc="left") for axes in maps(picture)[:rows]]
+    assert titles == ([f"activation={value}" for value in values] if rows > 1 else [""])
+
+
+def test_jobs_without_layers_have_a_verdict_only():
+    outcomes = [made([2] * d, depth=d, init__scale=s) for d, s in product((0, 3), (1, 2))]
+    picture = figure(compare(outcomes, ["init.scale", "depth"], ""))
+    std, gradient, verdict = map(colours, maps(picture))
+    assert std[0] == gradient[0] == [None, None]
+    assert legend(picture) == ["healthy", MISSING]
+    assert verdict[0] == [VERDICTS["healthy"]] * 2
+
+
+@pytest.mark.parametrize("names", [[], ["init.scale"], ["init.scale", "activation"]])
+def test_no_file_unless_two_numbers_vary(names, tmp_path):
+    outcomes = [job for value in "ab" for job in plane(activation=value)]
+    assert draw_planes(compare(outcomes, names, ""), tmp_path) == []
+    assert not [*tmp_path.iterdir()]
+
+
+def test_two_files(tmp_path):
+    comparison = compare(plane(), ["init.scale", "init.bias_std"], "")
+    names = draw_planes(comparison, tmp_path)
+    assert names == ["heatmap.png", "heatmap.svg"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
