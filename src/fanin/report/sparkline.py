@@ -16,15 +16,13 @@ _FARTHEST = 10
 
 
 def sparklines(curves: Sequence[Array], width: int = WIDTH) -> list[str]:
-    """Each curve on the log scale that all share; x where it is not finite.
+    """Each curve, nan where it is not finite, on the log scale that all share; x from there on.
 
     A curve of more layers than `width` is shown at so many of them, evenly spread, the first and
     the last among them. What is 0 or less is as low as can be.
     """
     known = [np.log10(c[np.isfinite(c) & (c > 0)]) for c in curves]
-    every = np.concatenate([np.zeros(0), *known])
-    if not len(every):
-        return [ENDED * bool(len(curve)) for curve in curves]
+    every = np.concatenate(known) if any(map(len, known)) else np.zeros(1)
     low, high = np.clip((every.min(), every.max()), -_FARTHEST, _FARTHEST)
     middle, half = (low + high) / 2, max(high - low, _DECADES) / 2
     return [_sparkline(_spread(curve, width), middle - half, middle + half) for curve in curves]

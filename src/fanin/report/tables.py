@@ -32,8 +32,10 @@ def layers(outcomes: Sequence[Outcome]) -> pd.DataFrame:
     for outcome in outcomes:
         profile = outcome.profile
         frame = pd.DataFrame({"layer": range(1, profile.depth + 1), **profile.curves})
-        frames.append(frame.assign(**_named(outcome))[[*_named(outcome), *frame.columns]])
-    return _typed(pd.concat(frames, ignore_index=True), outcomes)
+        frames.append(frame.assign(**_named(outcome)))
+    named = dict.fromkeys(name for outcome in outcomes for name in _named(outcome))
+    frame = _typed(pd.concat(frames, ignore_index=True), outcomes)
+    return frame[[*named, *frame.columns.difference([*named], sort=False)]]
 
 
 def _named(outcome: Outcome) -> dict[str, object]:

@@ -1,0 +1,113 @@
+"""Which lines stand best, and what is said of the best setting."""
+
+import math
+
+import numpy as np
+import pytest
+from outcomes import made
+
+from fanin.report.best import best, ranked
+from fanin.report.comparison import Line, compare
+
+
+def job(factor=1.0, verdict="healthy", depth=3, **params):
+    """A net whose std changes by this factor a layer, and whose gradient does not."""
+    std = np.array(factor) ** np.arange(1, depth + 1)
+    outcome = made(std, np.ones(depth), verdict=verdict, depth=depth, **params)
+    outcome.profile.curves.update(
+        {
+            "activation/mean": std,
+            "activation/correlation": np.zeros(depth),
+            "activation/dead_fraction": np.zeros(depth),
+        }
+    )
+    outcome.profile.numbers["summary/loss"] = 1.0
+    return outcome
+
+
+def sentence(outcomes, *settings):
+    return best(compare(outcomes, settings, ""))
+
+
+def order(*outcomes):
+    lines = [Line({}, [outcome]) for outcome in outcomes]
+    return [lines.index(line) for line in ranked(lines)]
+
+
+def test_the_healthy_first_and_of_them_the_steady():
+    lost = made([1, math.nan], verdict="nonfinite")
+    lost.profile.curves["activation/mean"] = np.array([1, math.nan])
+    lost.profile.curves["activation/correlation"] = np.zeros(2)
+    outcomes = [job(10, "exploding"), lost, job(3), job(0.1, "vanishing", depth=2), job()]
+    assert order(*outcomes) == [4, 2, 3, 0, 1]
+
+
+def test_equals_keep_their_order():
+    assert order(job(), job(1.001), job()) == [0, 1, 2]
+
+
+def test_the_gradient_and_the_angles_count_as_the_size_does():
+    loses_gradients, forgets = job(), job()
+    loses_gradients.profile.curves["gradient/preactivation_norm"][0] = 1e-3
+    forgets.profile.numbers["summary/input_correlation"] = 0.0
+    forgets.profile.curves["activation/correlation"][-1] = 1 - 1e-2
+    assert order(loses_gradients, forgets, job()) == [2, 1, 0]
+
+
+def test_the_choice_that_does_best_at_all_tasks():
+    outcomes = [
+        job(0.1, "vanishing", init="xavier", depth=5),
+        job(1, "healthy", init="kaiming", depth=5),
+        job(0.1, "vanishing", init="xavier", depth=9),
+        job(1, "collapsed", init="kaiming", depth=9),
+    ]
+    said = sentence(outcomes, "init", "depth")
+    assert said == "best: init=kaiming, healthy at depth=5, collapsed at depth=9"
+
+
+def test_where_none_is_healthy_the_nearest_is_named():
+    outcomes = [job(9, "exploding", init="a"), job(5, "exploding", init="b")]
+    assert sentence(outcomes, "init") == "none is healthy; nearest to it is init=b, exploding"
+
+
+@pytest.mark.parametrize(("depths", "said"), [((3,), "healthy"), ((3, 4, 5), "healthy in all 3")])
+def test_a_choice_that_is_healthy_throughout(depths, said):
+    outcomes = [
+        job(factor, init=init, depth=d) for init, factor in (("a", 2), ("b", 1)) for d in depths
+    ]
+    assert sentence(outcomes, "init", "depth") == f"best: init=b, {said}"
+
+
+def test_many_tasks_are_counted():
+    outcomes = [
+        job(init="b", depth=d, verdict="healthy" if d < 5 else "collapsed") for d in range(2, 9)
+    ]
+    outcomes += [job(3, "exploding", init="a", depth=d) for d in range(2, 9)]
+    assert (
+        sentence(outcomes, "init", "depth")
+        == "best: init=b, healthy in 3 of 7, collapsed in 4 of 7"
+    )
+
+
+def test_of_several_seeds_the_median_decides_and_the_others_are_counted():
+    seeds = [job(1, "healthy", init="a", seed=n) for n in range(3)]
+    seeds += [job(0.01, "vanishing", init="a", seed=3), job(7, "exploding", init="b", seed=0)]
+    assert sentence(seeds, "init", "seed") == "best: init=a, healthy, 3 of 4"
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [("summary/forward_ms", "2 ms forward and back"), ("summary/product_ms", "1 ms for a product")],
+)
+def test_where_the_signal_fares_alike_time_tells_them_apart(number, said):
+    outcomes = [job(engine="module"), job(engine="manual")]
+    for outcome, time in zip(outcomes, (3.0, 1.0), strict=True):
+        outcome.profile.numbers["summary/backward_ms"] = 1.0
+        outcome.profile.numbers[number] = time
+    fastest = "the signal fares alike in all; the fastest is engine=manual, with"
+    assert sentence(outcomes, "engine") == f"{fastest} {said}"
+
+
+def test_without_a_choice_nothing_is_best():
+    assert sentence([job(), job(depth=5)], "depth") == ""
+    assert sentence([job()], "init") == ""
