@@ -43,6 +43,7 @@ from fanin.nn.losses import Loss
 from fanin.nn.matmul import RUNGS
 from fanin.nn.network import Network
 from fanin.nn.parameters import draw
+from fanin.notes import experiment_tags, run_note
 from fanin.record import add_spectrum, begin, experiment_of, fill
 from fanin.report.outcome import Outcome
 from fanin.report.progress import status
@@ -68,7 +69,7 @@ from fanin.signal.verdict import because, verdict
 from fanin.sweep_folder import is_taken_over, say_ended
 from fanin.tracking.journal import Connect, Journal, Settled
 from fanin.tracking.record import Record
-from fanin.tracking.store import Store, StoreError, connect, look, without_password
+from fanin.tracking.store import NOTE, Store, StoreError, connect, look, without_password
 
 ARTIFACTS = PROJECT / "outputs" / "artifacts"
 JOURNAL = Journal(PROJECT / "outputs" / "journal")
@@ -112,6 +113,7 @@ def _run_alone(config: DictConfig) -> None:
         record = begin(config, choices, hydra.overrides.task, hydra.runtime.output_dir)
         with naming_the_store(config), JOURNAL.run(record, lambda _: store, must_open=True):
             outcome = _measure(config, parts, record)
+            record.tags[NOTE] = run_note(hydra.overrides.task, outcome)
     console = screen()
     show([outcome], ["init", "activation", "depth", "hidden_size"], console)
     say_why([(record.name, outcome)], console)
@@ -131,7 +133,8 @@ def _run_job(config: DictConfig) -> None:
         record = begin(config, choices, hydra.overrides.task, folder)
         with JOURNAL.run(record, _connect_by(config)):
             try:
-                _measure(config, prepare(config, choices), record)
+                outcome = _measure(config, prepare(config, choices), record)
+                record.tags[NOTE] = run_note(hydra.overrides.task, outcome)
             except SystemExit as error:  # called by a class of the user's own
                 raise RuntimeError(f"exit({error.code}) was called") from error
     finally:
@@ -273,8 +276,9 @@ def open_store(config: DictConfig, choices: Choices) -> Store:
     """The store and MLflow experiment that a configuration names. Raises SettingError."""
     tracking = config.tracking
     _check_database(tracking.uri, cost.disk(config.depth))
+    experiment = experiment_of(config, choices)
     with naming_the_store(config):
-        return connect(tracking.uri, experiment_of(config, choices), ARTIFACTS, tracking.timeout)
+        return connect(tracking.uri, experiment, ARTIFACTS, tracking.timeout, experiment_tags())
 
 
 def look_at_store(config: DictConfig, choices: Choices) -> Store | None:

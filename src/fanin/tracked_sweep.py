@@ -28,6 +28,14 @@ from fanin.config import (
     located,
 )
 from fanin.jobs import FINISHED, Job, in_order, leave_out, match
+from fanin.notes import (
+    command,
+    question_about,
+    question_of,
+    sweep_links,
+    sweep_note,
+    sweep_view,
+)
 from fanin.pipeline import (
     JOURNAL,
     announce,
@@ -49,6 +57,7 @@ from fanin.tracking.journal import ENDED_FROM_OUTSIDE, GoesOnError
 from fanin.tracking.record import Record
 from fanin.tracking.store import (
     ERROR,
+    NOTE,
     PARENT,
     RECORD_ID,
     Store,
@@ -266,9 +275,39 @@ class TrackedSweep:
             self._close(parent_id)
             self.conclusion = self._conclude(parent_id, errors, store)
             keep(self.conclusion, parent)
+            self._describe(self.conclusion, parent, parent_id, store)
         if self.conclusion.failures:
             parent.status = "FAILED"
             parent.tags[ERROR] = f"{len(self.conclusion.failures)} of its jobs failed"
+
+    def _describe(
+        self, conclusion: Conclusion, parent: Record, parent_id: str, store: Store
+    ) -> None:
+        """Say in the UI what the sweep asked and found, and where to look."""
+        settings = varying_settings(self.jobs)
+        links: dict[str, str] = {}
+        with suppress(StoreError):  # it does not answer now: the parent waits, without links
+            runs = [run.id for run in store.runs(PARENT, parent_id) if run.status == FINISHED]
+            if runs:
+                links = sweep_links(store.experiment_id, parent_id, runs[::-1])
+                store.tag_experiment(*sweep_view(parent.name, settings, parent_id, parent.started))
+        parent.tags[NOTE] = sweep_note(
+            self._question(settings),
+            command(self.config.hydra.overrides.task, is_sweep=True),
+            conclusion.outcomes,
+            settings,
+            findings=conclusion.findings,
+            links=links,
+        )
+
+    def _question(self, settings: Sequence[str]) -> str:
+        """That of the experiment file, or else of the settings."""
+        if self.choices["experiment"]:
+            path = PROJECT / "experiments" / f"{self.choices['experiment']}.yaml"
+            said = question_of(path.read_text())
+            if said:
+                return said
+        return question_about({name: [job.params[name] for job in self.jobs] for name in settings})
 
     def _before(self, store: Store) -> Tracked | None:
         """The latest sweep of this line, if there is one; its runs are matched with the jobs."""
