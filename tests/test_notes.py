@@ -9,11 +9,12 @@ from workplace import PROJECT
 
 from fanin.notes import (
     command,
+    curve_links,
     question_about,
     question_of,
     run_note,
-    sweep_links,
     sweep_note,
+    view_links,
 )
 from fanin.report.outcome import Outcome
 from fanin.signal.claims import Finding
@@ -49,7 +50,9 @@ def test_a_sweep_says_what_came_out_and_where_to_look():
         "**Which?**  \n[s](#/x)  \n1 healthy, 1 dead; best is a\\_b\n\n![](p.png)"
     )
     assert "- kept: x\\_1 \\*holds\\* (activation/std: 0.25)" in note
-    assert note.endswith("|xavier|healthy|0.25|0.5|-|\n|a\\|b\\_c|dead|0.25|0.5|-|")
+    assert note.endswith(
+        "|xavier&emsp;|healthy&emsp;|0.25|0.5|-|\n|a\\|b\\_c&emsp;|dead&emsp;|0.25|0.5|-|"
+    )
 
 
 def test_a_sweep_of_which_nothing_ended_well_says_so():
@@ -61,12 +64,12 @@ def test_a_sweep_of_which_nothing_ended_well_says_so():
 def test_a_large_sweep_fits_into_what_every_store_takes():
     outcomes = [outcome(**{"init.scale": str(n / 7)}) for n in range(300)]
     findings = [Finding("as expected " * 3, "activation/std", "", "1", "kept")] * 15
-    links = sweep_links("1", "p" * 32, [f"{n:032x}" for n in range(300)])
+    links = curve_links("1", [f"{n:032x}" for n in range(300)]) | view_links("1", "p" * 32)
     note = sweep_note("Which?", "python run.py", outcomes, ["init.scale"], "x", findings, links)
     assert len(note) <= LONGEST_TAG
     assert note.endswith("the table of the jobs has them all")
     short = sweep_note("Which?", "python run.py", outcomes, ["init.scale"])
-    assert short.count("\n|xavier") + short.count("|healthy|") == 40
+    assert short.count("|healthy") == 40
 
 
 def test_each_experiment_file_asks_a_question():

@@ -136,5 +136,5 @@ def test_a_run_says_what_it_asked_and_how_to_repeat_it(main_job, look):
 
 def test_all_charts_of_a_sweep_show_its_jobs(main_job, look):
     parent, *_ = main_job
-    page = look(links.charts("1", parent.info.run_id, "activation/std"))
+    page = look(links.charts("1", parent.info.run_id))
     assert {name for name, _ in drawn(page)} == {*DEPTHS}

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from fanin.report.outcome import Outcome
 from fanin.signal.claims import Finding
 from fanin.signal.verdict import short
-from fanin.tracking.links import VIEW, charts, curves, run_page, runs_table, view
+from fanin.tracking.links import VIEW, charts, curves, runs_table, view
 from fanin.tracking.store import LONGEST_TAG, NOTE, without_password
 
 STD, GRADIENT = "activation/std", "gradient/preactivation_norm"
@@ -37,6 +37,8 @@ SIGNALS = "signals"
 MOST_LINES = 42
 """Of a list: a table's heading and 40 jobs."""
 MOST_VALUES = 5
+SPACE = "&emsp;"
+"""After a cell: the UI sets no columns apart."""
 _OF_ITS_OWN = (
     "tracking.",
     "hydra.",
@@ -97,26 +99,26 @@ def sweep_note(
     ]
     note = _with_lines(note, claims, "claims.json has them all")
     heading = [*settings, "verdict", "last std", "std a layer", "gradient a layer"]
-    headings = [f"{_plain(name)}&emsp;" for name in heading]  # the UI sets no columns apart
+    headings = [f"{_plain(name)}{SPACE}" for name in heading]
     rows = [headings, ["---"] * len(heading), *(_row(o, settings) for o in outcomes)]
     table = [f"|{'|'.join(row)}|" for row in rows]
     return _with_lines(note, table if outcomes else [], "the table of the jobs has them all")
 
 
-def sweep_links(
-    experiment_id: str, parent_id: str, run_ids: Sequence[str], figures: Sequence[str] = ()
-) -> dict[str, str]:
-    """Where a sweep is seen, as a name -> an address within the UI.
-
-    run_ids: of its jobs, at least one. figures: artifacts of the parent.
-    """
+def curve_links(experiment_id: str, run_ids: Sequence[str]) -> dict[str, str]:
+    """Where the curves of several runs, at least one, lie over each other: a name -> an address."""
     return {
         "std of every layer": curves(experiment_id, run_ids, [STD, f"{STD}_theory"]),
         "gradients": curves(experiment_id, run_ids, [GRADIENT, f"{GRADIENT}_theory"]),
         "times": curves(experiment_id, run_ids, ["time/forward_ms", "time/backward_ms"]),
-        "all curves": charts(experiment_id, parent_id, STD),
+    }
+
+
+def view_links(experiment_id: str, parent_id: str) -> dict[str, str]:
+    """Where a sweep is seen whose view the experiment has: a name -> an address."""
+    return {
+        "all curves": charts(experiment_id, parent_id),
         "table of the jobs": runs_table(experiment_id, parent_id),
-        **{name: run_page(experiment_id, parent_id, name) for name in figures},
     }
 
 
@@ -182,8 +184,8 @@ def _row(outcome: Outcome, settings: Sequence[str]) -> list[str]:
         *(profile.numbers.get(f"summary/{name}_growth", math.nan) for name in ("std", "gradient")),
     ]
     shown = [short(number) if math.isfinite(number) else "-" for number in numbers]
-    params = [_plain(outcome.params.get(setting, "-")) for setting in settings]
-    return [*params, outcome.verdict, *shown]
+    texts = [*(outcome.params.get(setting, "-") for setting in settings), outcome.verdict]
+    return [*(f"{_plain(text)}{SPACE}" for text in texts), *shown]
 
 
 def _with_lines(note: str, lines: Sequence[str], otherwise: str) -> str:

@@ -30,11 +30,12 @@ from fanin.config import (
 from fanin.jobs import FINISHED, Job, in_order, leave_out, match
 from fanin.notes import (
     command,
+    curve_links,
     question_about,
     question_of,
-    sweep_links,
     sweep_note,
     sweep_view,
+    view_links,
 )
 from fanin.pipeline import (
     JOURNAL,
@@ -286,11 +287,12 @@ class TrackedSweep:
         """Say in the UI what the sweep asked and found, and where to look."""
         settings = varying_settings(self.jobs)
         links: dict[str, str] = {}
-        with suppress(StoreError):  # it does not answer now: the parent waits, without links
+        with suppress(StoreError):  # it is away, or takes no view: the links that it has will do
             runs = [run.id for run in store.runs(PARENT, parent_id) if run.status == FINISHED]
             if runs:
-                links = sweep_links(store.experiment_id, parent_id, runs[::-1])
+                links = curve_links(store.experiment_id, runs[::-1])
                 store.tag_experiment(*sweep_view(parent.name, settings, parent_id, parent.started))
+                links |= view_links(store.experiment_id, parent_id)
         parent.tags[NOTE] = sweep_note(
             self._question(settings),
             command(self.config.hydra.overrides.task, is_sweep=True),
@@ -307,7 +309,9 @@ class TrackedSweep:
             said = question_of(path.read_text())
             if said:
                 return said
-        return question_about({name: [job.params[name] for job in self.jobs] for name in settings})
+        return question_about(
+            {name: [job.params.get(name, "-") for job in self.jobs] for name in settings}
+        )
 
     def _before(self, store: Store) -> Tracked | None:
         """The latest sweep of this line, if there is one; its runs are matched with the jobs."""

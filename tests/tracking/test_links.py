@@ -55,7 +55,7 @@ def test_of_many_runs_some_spread_evenly_are_in_the_address(count):
     "address",
     [
         links.curves("1", ["a"], ["x/std", "x/a b"]),
-        links.charts("1", "p", "x/std"),
+        links.charts("1", "key"),
         links.runs_table("1", "key"),
         links.run_page("1", "a", "a (b) [c].png"),
         links.picture("a", "a (b) [c].png"),

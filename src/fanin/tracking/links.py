@@ -48,20 +48,15 @@ def curves(experiment_id: str, run_ids: Sequence[str], metrics: Sequence[str]) -
     )
 
 
-def charts(experiment_id: str, parent_id: str, metric: str) -> str:
-    """All curves of a parent's children, a chart each; the runs in the order of a metric."""
-    # In any order but that of time, the children do not wait below their parent to be unfolded.
-    return f"#/experiments/{experiment_id}/runs?" + _query(
-        searchFilter=_children_of(parent_id),
-        orderByKey=_column(f"metrics.{metric}"),
-        orderByAsc="true",
-        compareRunsMode="CHART",
-    )
-
-
 def runs_table(experiment_id: str, key: str) -> str:
     """The runs table, as the view with this key has it."""
     return f"#/experiments/{experiment_id}/runs?" + _query(viewStateShareKey=key)
+
+
+def charts(experiment_id: str, key: str) -> str:
+    """The curves of the runs in that view, a chart for each metric."""
+    where = f"#/experiments/{experiment_id}/runs?"
+    return where + _query(viewStateShareKey=key, compareRunsMode="CHART")
 
 
 def run_page(experiment_id: str, run_id: str, artifact: str = "") -> str:
@@ -81,7 +76,8 @@ def view(
     """A view as the UI keeps it in a tag, and offers it by name in its menu.
 
     columns: such as params.depth, tags.verdict and metrics.loss. made: milliseconds since 1970.
-    parent_id: that only its children are shown. metric: that they are in the order of it.
+    parent_id: that only its children are shown. metric: that they are in the order of it; in that
+    of time they would wait, folded, below their parent.
     """
     shown = [_column(column) for column in columns]
     wide = {column: WIDTH for column in shown if column.startswith("metrics.")}
@@ -91,7 +87,7 @@ def view(
         "columnWidths": wide,
     }
     if parent_id:
-        state |= {"searchFilter": _children_of(parent_id)}
+        state |= {"searchFilter": f"tags.{MLFLOW_PARENT_RUN_ID} = '{parent_id}'"}
     if metric:
         state |= {"orderByKey": _column(f"metrics.{metric}"), "orderByAsc": True}
     kept = {"name": name, "createdAt": made, "updatedAt": made, "state": json.dumps(state)}
@@ -104,10 +100,6 @@ def _some(run_ids: Sequence[str]) -> list[str]:
     if last < MOST_RUNS:
         return [*run_ids]
     return [run_ids[round(n * last / (MOST_RUNS - 1))] for n in range(MOST_RUNS)]
-
-
-def _children_of(parent_id: str) -> str:
-    return f"tags.{MLFLOW_PARENT_RUN_ID} = '{parent_id}'"
 
 
 def _column(name: str) -> str:
