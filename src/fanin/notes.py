@@ -134,18 +134,17 @@ def sweep_view(name: str, settings: Sequence[str], parent_id: str, made: int) ->
 def experiment_tags() -> dict[str, str]:
     """What an experiment says of itself in the UI."""
     return {
-        "mlflow.experimentKind": "custom_model_development",  # read where no address says it
+        "mlflow.experimentKind": "custom_model_development",  # 3.17 goes by the address
         NOTE: _EXPERIMENT,
         VIEW + SIGNALS: view(SIGNALS, COLUMNS, made=0),
     }
 
 
 _EXPERIMENT = """\
-Networks, and whether a signal survives in them; measured layer by layer by fanin.
+Will a signal survive? Choose a sweep in *Views* for its verdicts and numbers, or open its run.
 
-- A sweep is one row. Unfold it for its jobs; its description says what came out.
-- *Views*, above the table, has one for each sweep: verdicts, stds, growth and times of its jobs.
-- A curve's step is the layer, so the table shows its value at the last one.
+- A sweep is one row, which unfolds into its jobs; its description says what came out.
+- A curve's step is the layer, so a table shows its value at the last one.
 """
 
 
