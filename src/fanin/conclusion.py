@@ -11,7 +11,9 @@ from pathlib import Path
 from rich.console import Console
 
 from fanin.jobs import FINISHED, Job
+from fanin.notes import curve_links, sweep_note, sweep_view, view_links
 from fanin.record import add_claims, outcome, outcome_of
+from fanin.report.best import best
 from fanin.report.comparison import Comparison, compare
 from fanin.report.figures import draw
 from fanin.report.ladder import draw_ladder
@@ -26,8 +28,9 @@ from fanin.report.summary import (
 from fanin.report.tables import write_tables
 from fanin.signal.claims import Claim, Finding
 from fanin.tracking.journal import TRACEBACK
+from fanin.tracking.links import picture, run_page
 from fanin.tracking.record import Record
-from fanin.tracking.store import ERROR, PARENT, RECORD_ID, Store, StoreError, without_password
+from fanin.tracking.store import ERROR, NOTE, PARENT, RECORD_ID, Store, StoreError, without_password
 
 NOT_FINISHED = "not finished"
 UNREADABLE = "finished before, but its numbers cannot be read now"
@@ -35,7 +38,10 @@ UNREADABLE = "finished before, but its numbers cannot be read now"
 
 @dataclass(frozen=True)
 class Conclusion:
-    """outcomes: of the jobs that have ended well, in the sweep's order. states: of every job."""
+    """outcomes: of the jobs that have ended well, in the sweep's order. states: of every job.
+
+    links: what is to be seen in MLflow's UI -> its address there.
+    """
 
     name: str
     jobs: Sequence[Job]
@@ -43,6 +49,7 @@ class Conclusion:
     failures: Sequence[Failure]
     findings: Sequence[Finding]
     states: Mapping[int, str]
+    links: Mapping[str, str]
 
     @cached_property
     def comparison(self) -> Comparison:
@@ -75,7 +82,7 @@ def conclude(
     name: the sweep's. errors: what the launcher said of a job.
     """
     outcomes, failures, states = [], [], {}
-    run_ids = _run_ids(store, parent_id)
+    ids = _run_ids(store, parent_id)
     for job in jobs:
         record = records.get(job.number)
         if job.is_left_out:
@@ -88,8 +95,7 @@ def conclude(
                 states[job.number] = UNREADABLE
         elif record and record.status == FINISHED:
             states[job.number] = "finished"
-            run_id = run_ids.get(record.id)
-            outcomes.append(replace(outcome(record), job=job.number, run_id=run_id))
+            outcomes.append(replace(outcome(record), job=job.number, run_id=ids.get(record.id)))
         elif record and record.status == "KILLED" and job.number not in errors:
             states[job.number] = "interrupted"  # with the whole sweep
         elif record:
@@ -104,7 +110,11 @@ def conclude(
             states[job.number] = NOT_FINISHED
     varying = varying_settings(jobs)
     findings = [claim.judge(outcomes, varying) for claim in claims] if outcomes else []
-    return Conclusion(name, jobs, outcomes, failures, findings, states)
+    links = {"the sweep": run_page(store.experiment_id, parent_id)}
+    run_ids = [outcome.run_id for outcome in outcomes if outcome.run_id]
+    if run_ids:
+        links |= curve_links(store.experiment_id, run_ids)
+    return Conclusion(name, jobs, outcomes, failures, findings, states, links)
 
 
 def _run_ids(store: Store, parent_id: str) -> dict[str, str]:
@@ -146,6 +156,33 @@ def keep(conclusion: Conclusion, parent: Record) -> None:
         parent.files.append("ladder.png")
     if conclusion.findings:
         add_claims(parent, conclusion.findings)
+
+
+def describe(
+    conclusion: Conclusion, parent: Record, parent_id: str, store: Store, question: str, line: str
+) -> None:
+    """Say in MLflow's UI what the sweep asked and found, and where to look.
+
+    line: the command that repeats it.
+    """
+    settings = varying_settings(conclusion.jobs)
+    links = {name: link for name, link in conclusion.links.items() if name != "the sweep"}
+    with suppress(StoreError):  # it is away, or takes no view: the links that there are will do
+        store.tag_experiment(*sweep_view(parent.name, settings, parent_id, parent.started))
+        links |= view_links(store.experiment_id, parent_id)
+    drawn = {name: name in parent.files for name in ("comparison.html", "comparison.png")}
+    if drawn["comparison.html"]:
+        links["page"] = run_page(store.experiment_id, parent_id, "comparison.html")
+    parent.tags[NOTE] = sweep_note(
+        question,
+        line,
+        conclusion.outcomes,
+        settings,
+        best=best(conclusion.comparison) if conclusion.outcomes else "",
+        findings=conclusion.findings,
+        links=links,
+        pictures=[picture(parent_id, "comparison.png")] if drawn["comparison.png"] else [],
+    )
 
 
 def varying_settings(jobs: Sequence[Job]) -> list[str]:

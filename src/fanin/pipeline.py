@@ -6,11 +6,12 @@ that a user's settings can make fail, so that a wrong one is answered before a r
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -43,12 +44,14 @@ from fanin.nn.losses import Loss
 from fanin.nn.matmul import RUNGS
 from fanin.nn.network import Network
 from fanin.nn.parameters import draw
+from fanin.notes import experiment_tags, run_note
 from fanin.record import add_spectrum, begin, experiment_of, fill
 from fanin.report.comparison import Line
 from fanin.report.outcome import Outcome
 from fanin.report.progress import status
 from fanin.report.summary import (
     RankedInit,
+    say_links,
     say_spectrum,
     say_waiting,
     say_where,
@@ -68,8 +71,9 @@ from fanin.signal.timing import time_passes, time_product
 from fanin.signal.verdict import because, verdict
 from fanin.sweep_folder import is_taken_over, say_ended
 from fanin.tracking.journal import Connect, Journal, Settled
+from fanin.tracking.links import base
 from fanin.tracking.record import Record
-from fanin.tracking.store import Store, StoreError, connect, look, without_password
+from fanin.tracking.store import NOTE, Store, StoreError, connect, look, without_password
 
 ARTIFACTS = PROJECT / "outputs" / "artifacts"
 JOURNAL = Journal(PROJECT / "outputs" / "journal")
@@ -113,6 +117,7 @@ def _run_alone(config: DictConfig) -> None:
         record = begin(config, choices, hydra.overrides.task, hydra.runtime.output_dir)
         with naming_the_store(config), JOURNAL.run(record, lambda _: store, must_open=True):
             outcome = _measure(config, parts, record)
+            record.tags[NOTE] = run_note(hydra.overrides.task, outcome)
     console = screen()
     show([Line({}, [outcome])], ["init", "activation", "depth", "hidden_size"], console)
     say_why([(record.name, outcome)], console)
@@ -132,7 +137,8 @@ def _run_job(config: DictConfig) -> None:
         record = begin(config, choices, hydra.overrides.task, folder)
         with JOURNAL.run(record, _connect_by(config)):
             try:
-                _measure(config, prepare(config, choices), record)
+                outcome = _measure(config, prepare(config, choices), record)
+                record.tags[NOTE] = run_note(hydra.overrides.task, outcome)
             except SystemExit as error:  # called by a class of the user's own
                 raise RuntimeError(f"exit({error.code}) was called") from error
     finally:
@@ -261,10 +267,20 @@ def task_of(config: DictConfig, parts: Parts, chosen: Choices) -> Task:
     )
 
 
-def announce(name: str, config: DictConfig, choices: Choices, console: Console) -> None:
-    """Say where a run or a sweep is to be found, and whether some of it waits."""
+def announce(
+    name: str,
+    config: DictConfig,
+    choices: Choices,
+    console: Console,
+    links: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Say where a run or a sweep is to be found, and whether some of it waits.
+
+    links: a name -> an address in MLflow's UI.
+    """
     address = without_password(config.tracking.uri)
     say_where(name, experiment_of(config, choices), address, console)
+    say_links({what: f"{base(address)}/{link}" for what, link in links.items()}, console)
     waiting = JOURNAL.waiting(lambda record: record.uri == address)
     if waiting:
         say_waiting(waiting, address, console)
@@ -274,8 +290,9 @@ def open_store(config: DictConfig, choices: Choices) -> Store:
     """The store and MLflow experiment that a configuration names. Raises SettingError."""
     tracking = config.tracking
     _check_database(tracking.uri, cost.disk(config.depth))
+    experiment = experiment_of(config, choices)
     with naming_the_store(config):
-        return connect(tracking.uri, experiment_of(config, choices), ARTIFACTS, tracking.timeout)
+        return connect(tracking.uri, experiment, ARTIFACTS, tracking.timeout, experiment_tags())
 
 
 def look_at_store(config: DictConfig, choices: Choices) -> Store | None:

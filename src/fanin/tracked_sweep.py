@@ -16,7 +16,14 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from fanin import cost, record, sweep_folder
-from fanin.conclusion import Conclusion, conclude, keep, show_conclusion, varying_settings
+from fanin.conclusion import (
+    Conclusion,
+    conclude,
+    describe,
+    keep,
+    show_conclusion,
+    varying_settings,
+)
 from fanin.config import (
     PROJECT,
     Choices,
@@ -28,6 +35,7 @@ from fanin.config import (
     located,
 )
 from fanin.jobs import FINISHED, Job, in_order, leave_out, match
+from fanin.notes import command, question_about, question_of
 from fanin.pipeline import (
     JOURNAL,
     announce,
@@ -166,8 +174,8 @@ class TrackedSweep:
             return None
         base: dict[str, Any] = {}
         if self.choices["experiment"]:
-            path = PROJECT / "experiments" / f"{self.choices['experiment']}.yaml"
-            base = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(path)))
+            file = OmegaConf.load(self._experiment_path)
+            base = cast(dict[str, Any], OmegaConf.to_container(file))
         content = experiment_file(base, self.line, self._clauses())
         text: str = yaml.safe_dump(content, sort_keys=False)
         return text
@@ -229,7 +237,7 @@ class TrackedSweep:
             before = self._resumed(store) if self.config.sweep.resume else None
         if before and before.status == FINISHED and not in_order(self.jobs):
             self.conclusion = self._conclude(before.id, {}, store)
-            announce(before.name, self.config, self.choices, self.console)
+            self._announce(before.name)
         else:
             self._run_parent(launch, store, before)
 
@@ -252,7 +260,7 @@ class TrackedSweep:
             raise SettingError(f"sweep.resume=true: it is still running, in {place}") from error
         finally:
             if self.conclusion:
-                announce(parent.name, self.config, self.choices, self.console)
+                self._announce(parent.name)
 
     def _run_jobs(self, launch: Launch, store: Store, parent: Record, parent_id: str) -> None:
         todo = in_order(self.jobs)
@@ -266,9 +274,27 @@ class TrackedSweep:
             self._close(parent_id)
             self.conclusion = self._conclude(parent_id, errors, store)
             keep(self.conclusion, parent)
+            describe(self.conclusion, parent, parent_id, store, self._question(), self._line)
         if self.conclusion.failures:
             parent.status = "FAILED"
             parent.tags[ERROR] = f"{len(self.conclusion.failures)} of its jobs failed"
+
+    def _question(self) -> str:
+        """That of the experiment file, or else of the settings."""
+        if self.choices["experiment"]:
+            said = question_of(self._experiment_path.read_text())
+            if said:
+                return said
+        names = varying_settings(self.jobs)
+        return question_about({n: [job.params.get(n, "-") for job in self.jobs] for n in names})
+
+    @property
+    def _line(self) -> str:
+        return command(self.config.hydra.overrides.task, is_sweep=True)
+
+    @property
+    def _experiment_path(self) -> Path:
+        return PROJECT / "experiments" / f"{self.choices['experiment']}.yaml"
 
     def _before(self, store: Store) -> Tracked | None:
         """The latest sweep of this line, if there is one; its runs are matched with the jobs."""
@@ -362,6 +388,10 @@ class TrackedSweep:
         )
         show_conclusion(conclusion, self.console)
         return conclusion
+
+    def _announce(self, name: str) -> None:
+        assert self.conclusion is not None
+        announce(name, self.config, self.choices, self.console, self.conclusion.links)
 
     def _end(self) -> None:
         conclusion = self.conclusion

@@ -131,3 +131,20 @@ def test_a_long_name_is_cut(store, tmp_path):
     """PostgreSQL takes 250 characters, SQLite any number."""
     record = Record(uri="here", experiment="lab", name="x" * 1000, folder=str(tmp_path))
     assert len(store.client.get_run(store.create(record)).info.run_name) == 250
+
+
+def test_an_experiment_is_given_the_tags_that_it_lacks(store, tmp_path, uri):
+    """It may be of an earlier version, and a user may have written a description."""
+    store.tag_experiment("note", "my own")
+    connect(uri, "lab", tmp_path, timeout=5, tags={"note": "ours", "kind": "training"})
+    assert store.client.get_experiment(store.experiment_id).tags == {
+        "note": "my own",
+        "kind": "training",
+    }
+
+
+def test_an_experiment_is_made_where_its_tags_are_refused(tmp_path, uri):
+    made = connect(uri, "new", tmp_path, timeout=5, tags={"../no/name": "x"})
+    assert made.client.get_experiment(made.experiment_id).name == "new"
+    with pytest.raises(RefusedError):
+        made.tag_experiment("../no/name", "x")

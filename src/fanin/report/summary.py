@@ -292,6 +292,16 @@ def say_where(name: str, experiment: str, uri: str, console: Console) -> None:
     console.print(f"\n    {browse}\n")
 
 
+def say_links(links: Mapping[str, str], console: Console) -> None:
+    """A line an address, the name of what it shows before it."""
+    if links:
+        width = max(map(len, links))
+        console.print("where the browser shows\n")
+        for name, address in links.items():
+            console.print(f"    {name:{width}}  {address}")
+        console.print()
+
+
 def say_files(folder: Path, names: Sequence[str], console: Console) -> None:
     console.print(f"\nin {folder}: {', '.join(names)}\n")
 

@@ -4,10 +4,11 @@ import logging
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 # MLflow reads these when it is imported. Nothing is sent or fetched but what a run holds, and
@@ -21,7 +22,7 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
 from fanin.tracking.reasons import reason
 from fanin.tracking.record import Record
@@ -34,6 +35,10 @@ logging.getLogger("urllib3").setLevel(logging.ERROR)  # a server that is away is
 RECORD_ID = "record.id"
 ERROR = "error"
 PARENT = MLFLOW_PARENT_RUN_ID
+NOTE = MLFLOW_RUN_NOTE
+"""The tag that the UI shows as a description, of a run or an experiment, in markdown."""
+LONGEST_TAG = 5000
+"""Characters that every kind of store takes."""
 PAGE = 1000
 LONGEST_NAME = 250  # in a database that looks
 PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
@@ -88,6 +93,10 @@ class Store:
     def tag(self, run_id: str, name: str, value: str) -> None:
         with _one_line():
             self.client.set_tag(run_id, name, value)
+
+    def tag_experiment(self, name: str, value: str) -> None:
+        with _one_line():
+            self.client.set_experiment_tag(self.experiment_id, name, value)
 
     def find(self, record: Record) -> str | None:
         """The id of the run that was opened for a record, if one was."""
@@ -161,21 +170,32 @@ class Tracked:
     metrics: dict[str, float]
 
 
-def connect(uri: str, experiment: str, artifacts: Path, timeout: int) -> Store:
+def connect(
+    uri: str,
+    experiment: str,
+    artifacts: Path,
+    timeout: int,
+    tags: Mapping[str, str] = MappingProxyType({}),
+) -> Store:
     """Open a store and the experiment, made if it is not there yet. Raises StoreError.
 
     A server decides for itself where artifacts go, a database file has them beside it, and any
     other database has them under `artifacts`. Nothing is waited for longer than `timeout`
-    seconds.
+    seconds. The experiment is given those of the tags that it does not have.
     """
     with _one_line(), _lock(uri):
         client = _client(uri, timeout)
         found = client.get_experiment_by_name(experiment)
         if found is None:
-            return Store(client, _create(client, experiment, _location(uri, artifacts)))
+            created = _create(client, experiment, _location(uri, artifacts))
+            found = client.get_experiment(created)
     if found.lifecycle_stage != "active":
         raise StoreError(f"its experiment {experiment} is deleted; restore it or name another")
-    return Store(client, found.experiment_id)
+    store = Store(client, found.experiment_id)
+    with suppress(StoreError):  # they help who looks, and no run depends on them
+        for name in tags.keys() - found.tags.keys():
+            store.tag_experiment(name, tags[name])
+    return store
 
 
 def look(uri: str, experiment: str, timeout: int) -> Store | None:

@@ -1,0 +1,211 @@
+"""Descriptions: what MLflow's UI shows above the numbers of a run, a sweep and an experiment.
+
+In markdown. Of a long description the UI shows three lines, and lets only the first two be clicked
+on, until it is unfolded: so where to look and what was found come first, and the table last.
+"""
+
+import html
+import math
+import re
+import shlex
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from types import MappingProxyType
+
+from fanin.report.outcome import Outcome
+from fanin.signal.claims import Finding
+from fanin.signal.verdict import short
+from fanin.tracking.links import MOST_RUNS, VIEW, charts, curves, runs_table, view
+from fanin.tracking.store import LONGEST_TAG, NOTE, without_password
+
+STD, GRADIENT = "activation/std", "gradient/preactivation_norm"
+COLUMNS = (
+    "params.init",
+    "params.activation",
+    "params.depth",
+    "params.hidden_size",
+    "tags.verdict",
+    "metrics.activation/std",
+    "metrics.summary/std_growth",
+    "metrics.summary/gradient_growth",
+    "metrics.summary/forward_ms",
+    "metrics.summary/backward_ms",
+)
+SIGNALS = "signals"
+"""The name and the key of the runs table with these columns."""
+MOST_LINES = 42
+"""Of a list: a table's heading and 40 jobs."""
+MOST_VALUES = 5
+SPACE = "&emsp;"
+"""After a cell: the UI sets no columns apart."""
+_OF_ITS_OWN = (
+    "tracking.",
+    "hydra.",
+    "hydra/",
+    "claims.",
+    "sweep.resume",
+    "sweep.plan",
+    "sweep.save",
+)
+"""How settings begin that say where and how a line is run, and not what."""
+
+
+def run_note(overrides: Sequence[str], outcome: Outcome) -> str:
+    """Of a run: its question, what came out, and the command that repeats it."""
+    size = "{depth} layers of {hidden_size} units with {activation} under init {init}"
+    lines = [
+        f"**Will a signal survive {_plain(size.format_map(outcome.params))}?**",
+        f"{outcome.verdict}: {_plain(outcome.because)}",
+        f"Try {_plain(outcome.advice)}" if outcome.advice else "",
+        "Repeat it with",
+        _code(command(overrides)),
+    ]
+    return _joined(lines)
+
+
+def sweep_note(
+    question: str,
+    line: str,
+    outcomes: Sequence[Outcome],
+    settings: Sequence[str],
+    best: str = "",
+    findings: Sequence[Finding] = (),
+    links: Mapping[str, str] = MappingProxyType({}),
+    pictures: Sequence[str] = (),
+) -> str:
+    """Of a sweep: what it asked and found, where to look, and its jobs as far as there is room.
+
+    question, best: plain text. line: the command that repeats it. settings: those in which the
+    jobs differ. links: a name -> its address. pictures: addresses.
+    """
+    counts = Counter(outcome.verdict for outcome in outcomes)
+    found = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
+    head = [
+        f"**{_plain(question)}**",
+        " · ".join(f"[{_plain(name)}]({address})" for name, address in links.items()),
+        f"{found or 'no job has ended well'}{f'; {_plain(best)}' if best else ''}",
+    ]
+    note = _joined(
+        [
+            "  \n".join(filter(None, head)),
+            *(f"![]({address})" for address in pictures),
+            "Repeat it with",
+            _code(line),
+        ]
+    )
+    claims = [
+        f"- {f.verdict}: {_plain(f.says)} ({_plain(f.metric)}: {f.measured})" for f in findings
+    ]
+    note = _with_lines(note, claims, "claims.json has them all")
+    heading = [*settings, "verdict", "last std", "std a layer", "gradient a layer"]
+    headings = [f"{_plain(name)}{SPACE}" for name in heading]
+    rows = [headings, ["---"] * len(heading), *(_row(o, settings) for o in outcomes)]
+    table = [f"|{'|'.join(row)}|" for row in rows]
+    return _with_lines(note, table if outcomes else [], "the table of the jobs has them all")
+
+
+def curve_links(experiment_id: str, run_ids: Sequence[str]) -> dict[str, str]:
+    """Where the curves of several runs, at least one, lie over each other: a name -> an address."""
+    shown = {
+        "std of every layer": [STD, f"{STD}_theory"],
+        "gradients": [GRADIENT, f"{GRADIENT}_theory"],
+        "times": ["time/forward_ms", "time/backward_ms"],
+    }
+    some = f" of {MOST_RUNS} of the {len(run_ids)} runs" if len(run_ids) > MOST_RUNS else ""
+    return {f"{n}{some}": curves(experiment_id, run_ids, keys) for n, keys in shown.items()}
+
+
+def view_links(experiment_id: str, parent_id: str) -> dict[str, str]:
+    """Where a sweep is seen whose view the experiment has: a name -> an address."""
+    return {
+        "all curves": charts(experiment_id, parent_id),
+        "table of the jobs": runs_table(experiment_id, parent_id),
+    }
+
+
+def sweep_view(name: str, settings: Sequence[str], parent_id: str, made: int) -> tuple[str, str]:
+    """The tag of the experiment, and its value, that is a view of a sweep's jobs.
+
+    The weakest signal comes first. settings: those in which the jobs differ.
+    """
+    columns = [*(f"params.{setting}" for setting in settings), *COLUMNS[4:]]
+    return VIEW + parent_id, view(name, columns, made, parent_id, STD)
+
+
+def experiment_tags() -> dict[str, str]:
+    """What an experiment says of itself in the UI."""
+    return {
+        "mlflow.experimentKind": "custom_model_development",  # 3.17 goes by the address
+        NOTE: _EXPERIMENT,
+        VIEW + SIGNALS: view(SIGNALS, COLUMNS, made=0),
+    }
+
+
+_EXPERIMENT = """\
+Will a signal survive? Choose a sweep in *Views* for its verdicts and numbers, or open its run.
+
+- A sweep is one row, which unfolds into its jobs; its description says what came out.
+- A curve's step is the layer, so a table shows its value at the last one.
+"""
+
+
+def question_of(file: str) -> str:
+    """The question that the text of an experiment file opens with; empty where it has none."""
+    found = re.match(r"# Question: *(.+(?:\n# *\S.*)*)", file)
+    text = " ".join(re.sub(r"\n# *", " ", found[1]).split()) if found else ""
+    return text[:1].upper() + text[1:]
+
+
+def question_about(settings: Mapping[str, Sequence[str]]) -> str:
+    """The question of a sweep over these settings, a name -> its values."""
+    axes = [f"{name} {_few([*dict.fromkeys(values)])}" for name, values in settings.items()]
+    return f"Where will a signal survive: {'; '.join(axes)}?"
+
+
+def command(overrides: Sequence[str], *, is_sweep: bool = False) -> str:
+    """The line that repeats a run or a sweep, fit for a shell; without where it is tracked."""
+    kept = [o for o in overrides if not o.lstrip("+~").startswith(_OF_ITS_OWN)]
+    is_named = any(o.startswith("experiment=") for o in kept)  # which is a sweep without being told
+    words = ["python", "run.py", *(["-m"] if is_sweep and not is_named else []), *kept]
+    return without_password(" ".join(map(shlex.quote, words)))
+
+
+def _few(values: Sequence[str]) -> str:
+    if len(values) > MOST_VALUES:
+        return f"{values[0]}, {values[1]}, ... {values[-1]} ({len(values)})"
+    return ", ".join(values)
+
+
+def _row(outcome: Outcome, settings: Sequence[str]) -> list[str]:
+    """Of a job: its settings, its verdict, the last std, the growth a layer."""
+    profile = outcome.profile
+    numbers = [
+        profile.ends(STD)[1],
+        *(profile.numbers.get(f"summary/{name}_growth", math.nan) for name in ("std", "gradient")),
+    ]
+    shown = [short(number) if math.isfinite(number) else "-" for number in numbers]
+    texts = [*(outcome.params.get(setting, "-") for setting in settings), outcome.verdict]
+    return [*(f"{_plain(text)}{SPACE}" for text in texts), *shown]
+
+
+def _with_lines(note: str, lines: Sequence[str], otherwise: str) -> str:
+    """The note, and of the lines as many as there is room for."""
+    room = LONGEST_TAG - len(note) - len(otherwise) - 4
+    totals = accumulate(len(line) + 1 for line in lines[:MOST_LINES])
+    fitting = lines[: sum(total <= room for total in totals)]
+    cut = [] if len(fitting) == len(lines) else ["", otherwise]
+    return _joined([note, "\n".join([*fitting, *cut])])
+
+
+def _plain(text: str) -> str:
+    """A text as it is, whatever of it markdown or HTML would take for its own."""
+    return re.sub(r"([\\`*_{}\[\]#|~])", r"\\\1", html.escape(text, quote=False))
+
+
+def _code(line: str) -> str:
+    return f"    {line}"
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return "\n\n".join(filter(None, parts))
