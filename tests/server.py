@@ -22,6 +22,7 @@ def free_port() -> int:
 class Server:
     folder: Path
     store: str = ""
+    name: str = "server"
     port: int = field(default_factory=free_port)
     process: subprocess.Popen | None = None
 
@@ -30,7 +31,7 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
+        command = [sys.executable, "-m", "mlflow", self.name, "--workers", "1"]
         store = self.store or f"sqlite:///{self.folder}/server.db"
         places = ["--backend-store-uri", store, "--artifacts-destination", f"{self.folder}/kept"]
         with (self.folder / "server.log").open("a") as log:

@@ -46,9 +46,7 @@ def test_a_sweep_says_what_came_out_and_where_to_look():
     note = sweep_note(
         "Which?", "python run.py", outcomes, ["init"], "a_b", [claim], {"s": "#/x"}, ["p.png"]
     )
-    assert note.startswith(
-        "**Which?**  \n[s](#/x)  \n1 healthy, 1 dead; best is a\\_b\n\n![](p.png)"
-    )
+    assert note.startswith("**Which?**  \n[s](#/x)  \n1 healthy, 1 dead; a\\_b\n\n![](p.png)")
     assert "- kept: x\\_1 \\*holds\\* (activation/std: 0.25)" in note
     assert note.endswith(
         "|xavier&emsp;|healthy&emsp;|0.25|0.5|-|\n|a\\|b\\_c&emsp;|dead&emsp;|0.25|0.5|-|"

@@ -1,5 +1,7 @@
 """What a user sees of a sweep in MLflow's own UI: the main job, a real server, a real browser."""
 
+import re
+
 import pytest
 from browser import chromium, needs_chromium
 from playwright.sync_api import expect
@@ -16,17 +18,18 @@ LONG = 30_000  # milliseconds, for a page on a busy machine
 
 @pytest.fixture(scope="module")
 def main_job(tmp_path_factory):
-    """The parent, its children, and an empty page on a server that has them."""
+    """The parent, its children, what was printed, and an empty page on a UI that has them."""
     workplace = Workplace(tmp_path_factory.mktemp("ui"))
-    workplace.run("-m", "init=xavier,kaiming", "depth=10,50")
+    done = workplace.run("-m", "init=xavier,kaiming", "depth=10,50")
     (parent,) = workplace.parents()
-    server = Server(workplace.folder, workplace.uri)
+    server = Server(workplace.folder, workplace.uri, name="ui")
     server.start()
     try:
         with chromium(width=1900) as page:
             page.set_default_timeout(LONG)
             expect.set_options(timeout=LONG)
-            yield parent, workplace.children(), page, links.base(server.address)
+            printed = done.stdout.replace(links.LOCAL, server.address)
+            yield parent, workplace.children(), printed, page, server.address
     finally:
         server.stop()
 
@@ -34,11 +37,11 @@ def main_job(tmp_path_factory):
 @pytest.fixture
 def look(main_job):
     """Open an address within the UI, as if it were typed."""
-    _, _, page, base = main_job
+    *_, page, base = main_job
 
     def go(address: str):
         page.goto("about:blank")
-        page.goto(f"{base}/{address}")
+        page.goto(address if address.startswith(base) else f"{base}/{address}")
         return page
 
     return go
@@ -69,10 +72,19 @@ def test_a_sweep_folds_its_jobs(look):
     expect(rows(page)).to_have_count(5)
 
 
-def test_the_curves_of_all_jobs_lie_over_each_other(main_job, look):
-    _, children, *_ = main_job
-    ids = [run.info.run_id for run in children]
-    page = look(links.curves("1", ids, ["activation/std", "activation/std_theory"]))
+@pytest.mark.parametrize(
+    ("what", "metric", "dashed"),
+    [
+        ("std of every layer", "activation/std", "activation/std_theory"),
+        ("gradients", "gradient/preactivation_norm", "gradient/preactivation_norm_theory"),
+        ("times", "time/forward_ms", "time/backward_ms"),
+    ],
+)
+def test_the_printed_link_draws_all_jobs_over_the_layers(main_job, look, what, metric, dashed):
+    _, _, printed, *_ = main_job
+    (address,) = re.findall(rf"^    {what} +(http\S+)$", printed, re.MULTILINE)
+    page = look(address)
+    expect(page.get_by_text(f"{metric} vs {dashed}")).to_be_visible()
     expected = [*range(1, 51)]
     curves = drawn(page)
     assert {name for name, dash in curves if dash == "solid"} == {*DEPTHS}
@@ -80,6 +92,21 @@ def test_the_curves_of_all_jobs_lie_over_each_other(main_job, look):
     for (name, _), steps in curves.items():
         assert steps == expected[: DEPTHS[name]]
     assert layout(page)["yaxis"]["type"] == "log"
+
+
+def test_the_figures_show(main_job, look):
+    parent, *_ = main_job
+    page = look(links.run_page("1", parent.info.run_id))
+    page.get_by_text("Show more").click()
+    page.wait_for_function(
+        "[...document.images].some(i => i.src.includes('comparison.png') && i.naturalWidth > 1000)"
+    )
+    page = look(links.run_page("1", parent.info.run_id, "comparison.png"))
+    page.wait_for_function("[...document.images].some(i => i.naturalWidth > 1000)")
+    page = look(links.run_page("1", parent.info.run_id, "comparison.html"))
+    shown = page.frame_locator("iframe")
+    expect(shown.locator(".scatterlayer .trace").first).to_be_attached()
+    expect(shown.locator("tbody")).to_have_count(4)
 
 
 def test_the_description_says_what_came_out_and_leads_to_the_curves(main_job, look):

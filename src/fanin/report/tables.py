@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from fanin.report.outcome import Outcome
@@ -28,14 +29,19 @@ def jobs(outcomes: Sequence[Outcome]) -> pd.DataFrame:
 
 def layers(outcomes: Sequence[Outcome]) -> pd.DataFrame:
     """A row a job and layer, from 1: its params, and the value of each curve, nan where none is."""
-    frames = []
-    for outcome in outcomes:
-        profile = outcome.profile
-        frame = pd.DataFrame({"layer": range(1, profile.depth + 1), **profile.curves})
-        frames.append(frame.assign(**_named(outcome)))
-    named = dict.fromkeys(name for outcome in outcomes for name in _named(outcome))
-    frame = _typed(pd.concat(frames, ignore_index=True), outcomes)
-    return frame[[*named, *frame.columns.difference([*named], sort=False)]]
+    profiles = [outcome.profile for outcome in outcomes]
+    depths = [profile.depth for profile in profiles]
+    jobs = _typed(pd.DataFrame([_named(outcome) for outcome in outcomes]), outcomes)
+    rows = jobs.loc[np.repeat(jobs.index, depths)].reset_index(drop=True)
+    layer = [n for depth in depths for n in range(1, depth + 1)]
+    missing = [np.full(depth, np.nan) for depth in depths]
+    curves = {
+        name: np.concatenate(
+            [p.curves.get(name, none) for p, none in zip(profiles, missing, strict=True)]
+        )
+        for name in dict.fromkeys(name for profile in profiles for name in profile.curves)
+    }
+    return pd.concat([rows, pd.DataFrame({"layer": layer, **curves})], axis="columns")
 
 
 def _named(outcome: Outcome) -> dict[str, object]:
