@@ -99,7 +99,7 @@ def test_the_figures_show(main_job, look):
     page = look(links.run_page("1", parent.info.run_id))
     page.get_by_text("Show more").click()
     page.wait_for_function(
-        "[...document.images].some(i => i.src.includes('comparison.png') && i.naturalWidth > 1000)"
+        "[...document.images].some(i => i.src.includes('comparison.svg') && i.width > 500)"
     )
     page = look(links.run_page("1", parent.info.run_id, "comparison.png"))
     page.wait_for_function("[...document.images].some(i => i.naturalWidth > 1000)")

@@ -32,6 +32,8 @@ from fanin.tracking.links import picture, run_page
 from fanin.tracking.record import Record
 from fanin.tracking.store import ERROR, NOTE, PARENT, RECORD_ID, Store, StoreError, without_password
 
+PICTURES = ("comparison.svg", "heatmap.svg")
+"""Shown in the sweep's description."""
 NOT_FINISHED = "not finished"
 UNREADABLE = "finished before, but its numbers cannot be read now"
 
@@ -170,8 +172,7 @@ def describe(
     with suppress(StoreError):  # it is away, or takes no view: the links that there are will do
         store.tag_experiment(*sweep_view(parent.name, settings, parent_id, parent.started))
         links |= view_links(store.experiment_id, parent_id)
-    drawn = {name: name in parent.files for name in ("comparison.html", "comparison.png")}
-    if drawn["comparison.html"]:
+    if "comparison.html" in parent.files:
         links["page"] = run_page(store.experiment_id, parent_id, "comparison.html")
     parent.tags[NOTE] = sweep_note(
         question,
@@ -181,7 +182,7 @@ def describe(
         best=best(conclusion.comparison) if conclusion.outcomes else "",
         findings=conclusion.findings,
         links=links,
-        pictures=[picture(parent_id, "comparison.png")] if drawn["comparison.png"] else [],
+        pictures=[picture(parent_id, name) for name in PICTURES if name in parent.files],
     )
 
 

@@ -1,6 +1,8 @@
 """What all pictures share: their size and type, how numbers stand on an axis, how they are kept."""
 
+import io
 import math
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -175,7 +177,13 @@ def clipped(text: str, most: int) -> str:
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[str]:
-    """Write the figure as .png and .svg; the names of both files. Equal figures, equal files."""
+    """Write the figure as .png and .svg; the names of both files. Equal figures, equal files.
+
+    The .svg has proportions and no size of its own: it is as wide as the place that it is shown in.
+    """
     figure.savefig(folder / f"{name}.png", dpi=_DPI)
-    figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None})
+    sized = re.sub(r'(<svg [^>]*?) width="\S+" height="\S+"', r"\1", text.getvalue(), count=1)
+    (folder / f"{name}.svg").write_text(sized, encoding="utf-8")
     return [f"{name}.png", f"{name}.svg"]
