@@ -62,7 +62,11 @@ def test_a_ratio_is_to_the_job_that_differs_in_no_more():
         job("kaiming", 1.0, 0.8, depth="2"),
     ]
     claim = Claim("so", "activation/std", {"init": "kaiming"}, ratio_to={"init": "xavier"}, above=0)
-    assert claim.judge(jobs, ["init", "depth"]).measured == "2 to 8"
+    finding = claim.judge(jobs, ["init", "depth"])
+    assert finding.measured == "2 to 8"
+    assert finding.metric == "activation/std, over that of init=xavier"
+    claim = Claim("so", "activation/std", layer=2, above=0)
+    assert claim.judge(jobs, []).metric == "activation/std at layer 2"
 
 
 def test_a_finding_shows_the_bound_beside_the_value():

@@ -34,7 +34,10 @@ class Outcome(Protocol):
 
 @dataclass(frozen=True)
 class Finding:
-    """What became of a claim: kept, broken, or untested because no job was there to test it."""
+    """What became of a claim: kept, broken, or untested because no job was there to test it.
+
+    metric: with the layer and what it is divided by, where the claim names them.
+    """
 
     says: str
     metric: str
@@ -97,7 +100,13 @@ class Claim:
         else:
             verdict = "kept" if all(self.keeps(value) for value in values) else "broken"
         measured = _range(values, self._digits())
-        return Finding(self.says, self.metric, self.expects(), measured, verdict)
+        return Finding(self.says, self._value_said(), self.expects(), measured, verdict)
+
+    def _value_said(self) -> str:
+        """Such as "activation/std at layer 3, over that of init=xavier"."""
+        layer = f" at layer {self.layer}" if self.layer else ""
+        base = " ".join(f"{name}={value}" for name, value in (self.ratio_to or {}).items())
+        return f"{self.metric}{layer}{f', over that of {base}' if base else ''}"
 
     def _digits(self) -> int:
         """As many as its bounds have, so that both can be compared by eye; at least 3."""
