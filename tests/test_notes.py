@@ -30,14 +30,14 @@ def outcome(verdict="healthy", advice=None, **params) -> Outcome:
 
 
 def test_a_run_says_what_it_asked_and_found():
-    note = run_note(
-        ["init=xavier", "depth=3", "tracking.parent=p", "tracking.job=1"],
-        outcome("vanishing", "init=kaiming"),
-    )
+    note = run_note("python run.py init=xavier depth=3", outcome("vanishing", "init=kaiming"))
     assert "survive 3 layers of 100 units with relu under init xavier?" in note
     assert "vanishing: the std &lt;halves&gt;\n\nTry init=kaiming" in note
     assert note.endswith("\n    python run.py init=xavier depth=3")
-    assert "Try" not in run_note([], outcome())
+    assert "Try" not in run_note("", outcome())
+    assert "Repeat" not in run_note("", outcome())
+    assert "survive 1 layer of" in run_note("", outcome(depth="1"))
+    assert "without hidden layers" in run_note("", outcome(depth="0"))
 
 
 def test_a_sweep_says_what_came_out_and_where_to_look():
@@ -66,6 +66,14 @@ def test_a_large_sweep_fits_into_what_every_store_takes():
     note = sweep_note("Which?", "python run.py", outcomes, ["init.scale"], "x", findings, links)
     assert len(note) <= LONGEST_TAG
     assert note.endswith("the table of the jobs has them all")
+    assert all(name in note for name in links)
+    long = "python run.py -m init.scale=" + ",".join(["1.123456789"] * 300)
+    asked = question_about({"init.scale": [str(n) * 200 for n in range(300)]})
+    best = "best: " + "init=x " * 40
+    note = sweep_note(asked, long, outcomes, ["init.scale"], best, findings, links)
+    assert len(note) <= LONGEST_TAG
+    assert "[gradients of 20 of the 300 runs](" in note
+    assert "see the tag overrides" in note
     short = sweep_note("Which?", "python run.py", outcomes, ["init.scale"])
     assert short.count("|healthy") == 40
 
@@ -75,6 +83,12 @@ def test_each_experiment_file_asks_a_question():
         assert re.fullmatch(r"[A-Z].*\?", question_of(path.read_text())), path
     assert question_of("# Question: why\n#   so?\n#\n# because\n") == "Why so?"
     assert question_of("depth: 50\n") == ""
+
+
+def test_a_value_of_several_lines_breaks_no_table():
+    note = sweep_note("Which?", "python run.py a='x\ny'", [outcome(init="a\nb")], ["init"])
+    assert "|a b&emsp;|" in note
+    assert "\n    python run.py a='x y'\n" in note
 
 
 def test_a_sweep_without_a_file_asks_about_its_settings():

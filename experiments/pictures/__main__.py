@@ -88,6 +88,8 @@ def ui(folder: Path) -> Iterator[str]:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         while not answers(address := f"http://127.0.0.1:{port}"):
+            if process.poll() is not None:
+                sys.exit((folder / "ui.log").read_text())
             time.sleep(0.5)
         yield address
     finally:

@@ -85,10 +85,9 @@ def advise(settings: Sequence[str]) -> None:
 def compare(references: Sequence[str], uri: str | None, folder: Path | None) -> None:
     """Print the table of the runs that are meant, and draw their figures. Raises SettingError."""
     folder = folder or PROJECT / "outputs" / "comparisons" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
-    from fanin.report.figures import draw
+    from fanin.report.figures import DRAWINGS
     from fanin.report.progress import status
     from fanin.report.summary import say_files, screen, show_comparison
-    from fanin.report.tables import write_tables
     from fanin.tracked import comparison_of, find, varying
 
     with status("reading the store ..."):
@@ -97,7 +96,7 @@ def compare(references: Sequence[str], uri: str | None, folder: Path | None) -> 
     show_comparison(comparison, varying(outcomes) or ["init", "activation", "depth"], screen())
     with status("drawing ..."):
         folder.mkdir(parents=True, exist_ok=True)
-        names = [*write_tables(outcomes, folder), *draw(comparison, folder)]
+        names = [name for drawing in DRAWINGS for name in drawing(comparison, folder)]
     say_files(folder, names, screen())
 
 

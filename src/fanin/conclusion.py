@@ -15,8 +15,7 @@ from fanin.notes import curve_links, sweep_note, sweep_view, view_links
 from fanin.record import add_claims, outcome, outcome_of
 from fanin.report.best import best
 from fanin.report.comparison import Comparison, compare
-from fanin.report.figures import draw
-from fanin.report.ladder import draw_ladder
+from fanin.report.figures import DRAWINGS, Drawing
 from fanin.report.outcome import Outcome
 from fanin.report.summary import (
     Failure,
@@ -25,7 +24,6 @@ from fanin.report.summary import (
     show_comparison,
     show_failures,
 )
-from fanin.report.tables import write_tables
 from fanin.signal.claims import Claim, Finding
 from fanin.tracking.journal import TRACEBACK
 from fanin.tracking.links import picture, run_page
@@ -140,7 +138,7 @@ def show_conclusion(conclusion: Conclusion, console: Console) -> None:
 
 
 def keep(conclusion: Conclusion, parent: Record) -> None:
-    """Keep with the parent: the list of jobs, tables and figures that compare them, the claims."""
+    """Keep with the parent: the list of jobs, and what became of the claims."""
     folder = Path(parent.folder)
     with (folder / "jobs.csv").open("w", newline="") as file:
         writer = csv.writer(file)
@@ -149,15 +147,27 @@ def keep(conclusion: Conclusion, parent: Record) -> None:
             writer.writerow([job.number, job.settings, conclusion.states[job.number]])
     parent.files.append("jobs.csv")
     parent.tags["sweep.finished"] = conclusion.progress
-    outcomes = conclusion.outcomes
-    if outcomes:
-        parent.files += write_tables(outcomes, folder)
-        parent.files += draw(conclusion.comparison, folder)
-    if outcomes and all("summary/product_ms" in o.profile.numbers for o in outcomes):
-        draw_ladder(outcomes, folder / "ladder.png")
-        parent.files.append("ladder.png")
     if conclusion.findings:
         add_claims(parent, conclusion.findings)
+
+
+def illustrate(conclusion: Conclusion, parent: Record) -> None:
+    """Keep with the parent the tables and figures that compare its jobs, where it has any.
+
+    One that cannot be drawn is said, and takes nothing else with it.
+    """
+    if conclusion.outcomes:
+        for drawing in DRAWINGS:
+            _illustrate(drawing, conclusion.comparison, parent)
+
+
+def _illustrate(drawing: Drawing, comparison: Comparison, parent: Record) -> None:
+    try:
+        parent.files += drawing(comparison, Path(parent.folder))
+    except Exception as error:
+        said = f"{drawing.__name__}: {type(error).__name__}: {error}"
+        parent.tags["figures.error"] = said
+        screen(stderr=True).print(f"not drawn: {said}", soft_wrap=True)
 
 
 def describe(

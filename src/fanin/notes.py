@@ -37,6 +37,11 @@ SIGNALS = "signals"
 MOST_LINES = 42
 """Of a list: a table's heading and 40 jobs."""
 MOST_VALUES = 5
+LONGEST_LINE = 1000
+LONGEST_TEXT = 200
+"""Of a value, a question's values, and whatever else may be as long as one likes."""
+_SPARE = 300
+"""For what sets the parts of a note apart, is escaped in them, or says that there is more."""
 SPACE = "&emsp;"
 """After a cell: the UI sets no columns apart."""
 _OF_ITS_OWN = (
@@ -51,17 +56,21 @@ _OF_ITS_OWN = (
 """How settings begin that say where and how a line is run, and not what."""
 
 
-def run_note(overrides: Sequence[str], outcome: Outcome) -> str:
-    """Of a run: its question, what came out, and the command that repeats it."""
-    size = "{depth} layers of {hidden_size} units with {activation} under init {init}"
+def run_note(line: str, outcome: Outcome) -> str:
+    """Of a run: its question, what came out, and the command that repeats it, if there is one."""
+    depth = int(outcome.params["depth"])
+    size = f"{depth} layer{'s' if depth > 1 else ''} of {{hidden_size}} units with {{activation}}"
+    asked = f"Will a signal survive {size} under init {{init}}?" if depth else _WITHOUT_LAYERS
     lines = [
-        f"**Will a signal survive {_plain(size.format_map(outcome.params))}?**",
+        f"**{_plain(asked.format_map(outcome.params))}**",
         f"{outcome.verdict}: {_plain(outcome.because)}",
         f"Try {_plain(outcome.advice)}" if outcome.advice else "",
-        "Repeat it with",
-        _code(command(overrides)),
+        _repeat(line),
     ]
     return _joined(lines)
+
+
+_WITHOUT_LAYERS = "Does a network without hidden layers have a finite loss?"
 
 
 def sweep_note(
@@ -81,23 +90,16 @@ def sweep_note(
     """
     counts = Counter(outcome.verdict for outcome in outcomes)
     found = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
-    head = [
-        f"**{_plain(question)}**",
-        " · ".join(f"[{_plain(name)}]({address})" for name, address in links.items()),
-        f"{found or 'no job has ended well'}{f'; {_plain(best)}' if best else ''}",
-    ]
-    note = _joined(
-        [
-            "  \n".join(filter(None, head)),
-            *(f"![]({address})" for address in pictures),
-            "Repeat it with",
-            _code(line),
-        ]
-    )
+    said = [found or "no job has ended well", _plain(_cut(best, 2 * LONGEST_TEXT))]
+    answer = "; ".join(filter(None, said))
+    below = [*(f"![]({address})" for address in pictures), _repeat(line)]
+    room = LONGEST_TAG - len(_joined([question, answer, *below])) - _SPARE
+    head = [f"**{_plain(question)}**", _fitting(links, room), answer]
+    note = _joined(["  \n".join(filter(None, head)), *below])
     claims = [
         f"- {f.verdict}: {_plain(f.says)} ({_plain(f.metric)}: {f.measured})" for f in findings
     ]
-    note = _with_lines(note, claims, "claims.json has them all")
+    note = _with_lines(note, claims, "claims.json has them all", spare=_SPARE // 3)
     heading = [*settings, "verdict", "last std", "std a layer", "gradient a layer"]
     headings = [f"{_plain(name)}{SPACE}" for name in heading]
     rows = [headings, ["---"] * len(heading), *(_row(o, settings) for o in outcomes)]
@@ -160,7 +162,7 @@ def question_of(file: str) -> str:
 def question_about(settings: Mapping[str, Sequence[str]]) -> str:
     """The question of a sweep over these settings, a name -> its values."""
     axes = [f"{name} {_few([*dict.fromkeys(values)])}" for name, values in settings.items()]
-    return f"Where will a signal survive: {'; '.join(axes)}?"
+    return f"Where will a signal survive: {_cut('; '.join(axes), 2 * LONGEST_TEXT)}?"
 
 
 def command(overrides: Sequence[str], *, is_sweep: bool = False) -> str:
@@ -177,6 +179,10 @@ def _few(values: Sequence[str]) -> str:
     return ", ".join(values)
 
 
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
 def _row(outcome: Outcome, settings: Sequence[str]) -> list[str]:
     """Of a job: its settings, its verdict, the last std, the growth a layer."""
     profile = outcome.profile
@@ -189,9 +195,23 @@ def _row(outcome: Outcome, settings: Sequence[str]) -> list[str]:
     return [*(f"{_plain(text)}{SPACE}" for text in texts), *shown]
 
 
-def _with_lines(note: str, lines: Sequence[str], otherwise: str) -> str:
-    """The note, and of the lines as many as there is room for."""
-    room = LONGEST_TAG - len(note) - len(otherwise) - 4
+def _fitting(links: Mapping[str, str], room: int) -> str:
+    """Those of the links, from the first, that there is room for, side by side."""
+    texts = [f"[{_plain(name)}]({address})" for name, address in links.items()]
+    totals = accumulate(len(text) + 3 for text in texts)
+    return " · ".join(texts[: sum(total <= room for total in totals)])
+
+
+def _repeat(line: str) -> str:
+    """The command, as far as there is one and it is not as long as a page."""
+    if len(line) > LONGEST_LINE:
+        return "To repeat it, see the tag overrides."
+    return _joined(["Repeat it with", f"    {' '.join(line.splitlines())}"]) if line else ""
+
+
+def _with_lines(note: str, lines: Sequence[str], otherwise: str, spare: int = 0) -> str:
+    """The note, and of the lines as many as there is room for beside what is to be spared."""
+    room = LONGEST_TAG - len(note) - len(otherwise) - spare - 4
     totals = accumulate(len(line) + 1 for line in lines[:MOST_LINES])
     fitting = lines[: sum(total <= room for total in totals)]
     cut = [] if len(fitting) == len(lines) else ["", otherwise]
@@ -200,11 +220,8 @@ def _with_lines(note: str, lines: Sequence[str], otherwise: str) -> str:
 
 def _plain(text: str) -> str:
     """A text as it is, whatever of it markdown or HTML would take for its own."""
-    return re.sub(r"([\\`*_{}\[\]#|~])", r"\\\1", html.escape(text, quote=False))
-
-
-def _code(line: str) -> str:
-    return f"    {line}"
+    line = " ".join(text.splitlines())
+    return re.sub(r"([\\`*_{}\[\]#|~])", r"\\\1", html.escape(line, quote=False))
 
 
 def _joined(parts: Sequence[str]) -> str:

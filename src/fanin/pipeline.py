@@ -44,7 +44,7 @@ from fanin.nn.losses import Loss
 from fanin.nn.matmul import RUNGS
 from fanin.nn.network import Network
 from fanin.nn.parameters import draw
-from fanin.notes import experiment_tags, run_note
+from fanin.notes import command, experiment_tags, run_note
 from fanin.record import add_spectrum, begin, experiment_of, fill
 from fanin.report.comparison import Line
 from fanin.report.outcome import Outcome
@@ -117,7 +117,7 @@ def _run_alone(config: DictConfig) -> None:
         record = begin(config, choices, hydra.overrides.task, hydra.runtime.output_dir)
         with naming_the_store(config), JOURNAL.run(record, lambda _: store, must_open=True):
             outcome = _measure(config, parts, record)
-            record.tags[NOTE] = run_note(hydra.overrides.task, outcome)
+            record.tags[NOTE] = run_note(command(hydra.overrides.task), outcome)
     console = screen()
     show([Line({}, [outcome])], ["init", "activation", "depth", "hidden_size"], console)
     say_why([(record.name, outcome)], console)
@@ -135,10 +135,13 @@ def _run_job(config: DictConfig) -> None:
     try:
         config = complete(config)
         record = begin(config, choices, hydra.overrides.task, folder)
-        with JOURNAL.run(record, _connect_by(config)):
+        with JOURNAL.run(record, _connect_by(config)) as run_id:
             try:
                 outcome = _measure(config, prepare(config, choices), record)
-                record.tags[NOTE] = run_note(hydra.overrides.task, outcome)
+                line = command(hydra.overrides.task)
+                if choices["experiment"]:  # the file is a sweep, of which this is one job
+                    line = f"python run.py -m from_run={run_id}" if run_id else ""
+                record.tags[NOTE] = run_note(line, outcome)
             except SystemExit as error:  # called by a class of the user's own
                 raise RuntimeError(f"exit({error.code}) was called") from error
     finally:

@@ -23,7 +23,7 @@ from fanin.tracking.store import (
 
 TIMEOUT = 10
 """Seconds after which a store that does not answer is left alone."""
-COMPARABLE = "attributes.status = 'FINISHED' and tags.verdict != ''"
+COMPARABLE = "attributes.status = 'FINISHED' and tags.verdict != '' and tags.`record.id` != ''"
 Found = tuple[Store, Tracked]
 
 

@@ -20,6 +20,7 @@ from fanin.conclusion import (
     Conclusion,
     conclude,
     describe,
+    illustrate,
     keep,
     show_conclusion,
     varying_settings,
@@ -47,6 +48,7 @@ from fanin.pipeline import (
     prepare,
     settle,
 )
+from fanin.report.figures import BYTES
 from fanin.report.progress import progress, status
 from fanin.report.summary import PlannedJob, duration, screen, show_plan
 from fanin.saved import Setting, experiment_file, overrides_of_run, overrides_of_sweep
@@ -220,6 +222,7 @@ class TrackedSweep:
     def run(self, launch: Launch) -> None:
         """Run what is to be run, and conclude. Ends the process with status 1 if a job failed."""
         needed = sum(cost.disk(int(job.params["depth"])) for job in in_order(self.jobs))
+        needed += 2 * BYTES  # in its folder and in the store
         check_disk(f"hydra.sweep.dir={self.folder}", self.folder, needed)
         try:
             with naming_the_store(self.config):
@@ -274,7 +277,11 @@ class TrackedSweep:
             self._close(parent_id)
             self.conclusion = self._conclude(parent_id, errors, store)
             keep(self.conclusion, parent)
-            describe(self.conclusion, parent, parent_id, store, self._question(), self._line)
+            try:
+                with status("drawing ..."):
+                    illustrate(self.conclusion, parent)
+            finally:
+                describe(self.conclusion, parent, parent_id, store, self._question(), self._line)
         if self.conclusion.failures:
             parent.status = "FAILED"
             parent.tags[ERROR] = f"{len(self.conclusion.failures)} of its jobs failed"
@@ -290,7 +297,10 @@ class TrackedSweep:
 
     @property
     def _line(self) -> str:
-        return command(self.config.hydra.overrides.task, is_sweep=True)
+        typed = self.config.hydra.overrides.task
+        if any(setting.name == "from_run" for setting in self.line):  # which one store has
+            typed = [s.typed for s in self.line if s.is_of_the_sweep and s.name != "from_run"]
+        return command(typed, is_sweep=True)
 
     @property
     def _experiment_path(self) -> Path:

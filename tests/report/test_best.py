@@ -52,6 +52,8 @@ def test_the_gradient_and_the_angles_count_as_the_size_does():
     forgets.profile.numbers["summary/input_correlation"] = 0.0
     forgets.profile.curves["activation/correlation"][-1] = 1 - 1e-2
     assert order(loses_gradients, forgets, job()) == [2, 1, 0]
+    forgets.profile.curves["activation/correlation"][-1] = 1.0  # by all that float32 can tell
+    assert order(forgets, loses_gradients, job()) == [2, 1, 0]
 
 
 def test_the_choice_that_does_best_at_all_tasks():
@@ -76,6 +78,27 @@ def test_a_choice_that_is_healthy_throughout(depths, said):
         job(factor, init=init, depth=d) for init, factor in (("a", 2), ("b", 1)) for d in depths
     ]
     assert sentence(outcomes, "init", "depth") == f"best: init=b, {said}"
+
+
+def test_choices_are_judged_by_the_tasks_that_all_have():
+    outcomes = [
+        job(1, "healthy", init="kaiming", depth=5),
+        job(0.1, "vanishing", init="kaiming", depth=9),
+        job(2, "healthy", init="xavier", depth=5),  # the deeper one failed
+    ]
+    said = sentence(outcomes, "init", "depth")
+    assert said == "best: init=kaiming, healthy at depth=5, vanishing at depth=9"
+
+
+def test_equals_are_counted_and_not_passed_over():
+    outcomes = [job(init=init) for init in "ab"] + [job(9, "exploding", init="c")]
+    assert sentence(outcomes, "init") == "best: init=a (and 1 as good), healthy"
+
+
+def test_where_all_are_lost_none_is_the_fastest():
+    outcomes = [job(9, "exploding", init=init) for init in "ab"]
+    said = "none is healthy; nearest to it is init=a (and 1 as good), exploding"
+    assert sentence(outcomes, "init") == said
 
 
 def test_many_tasks_are_counted():

@@ -1,6 +1,7 @@
 """The plane of two numbers: its cells, its critical line, its legend."""
 
 import math
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -183,3 +184,37 @@ def test_two_files(tmp_path):
     names = draw_planes(comparison, tmp_path)
     assert names == ["heatmap.png", "heatmap.svg"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
+
+
+def test_a_cell_of_which_every_seed_is_lost_is_no_empty_one():
+    lost = [
+        made(
+            [1, math.nan],
+            [math.nan] * 2,
+            verdict="nonfinite",
+            init__scale=s,
+            init__bias_std=b,
+            seed=seed,
+        )
+        for s, b, seed in product((1, 2), (0, 1), (0, 1))
+    ]
+    std, gradient, verdict = map(colours, maps(drawn(lost, "seed")))
+    assert {c for grid in (std, gradient, verdict) for row in grid for c in row} == {
+        VERDICTS["nonfinite"]
+    }
+
+
+def test_maps_for_each_combination_of_two_words():
+    outcomes = [job for a, i in product("ab", "xy") for job in plane(activation=a, init=i)]
+    picture = drawn(outcomes, "activation", "init")
+    titles = [axes.get_title(loc="left") for axes in maps(picture)[:4]]
+    assert titles == [f"activation={a}, init={i}" for a, i in product("ab", "xy")]
+
+
+def test_no_line_where_a_cell_holds_networks_of_other_chi():
+    one, other = plane(activation="a"), plane(activation="a")
+    for job in other:
+        job.profile.numbers["summary/theory_chi"] *= 3
+    seeds = [replace(j, params={**j.params, "seed": str(n)}) for n in range(2) for j in one]
+    assert len(maps(drawn(seeds, "seed"))[0].collections) == 2
+    assert len(maps(drawn([*one, *other]))[0].collections) == 1

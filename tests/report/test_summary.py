@@ -2,25 +2,36 @@
 
 import io
 import math
+import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from fanin.report.comparison import Line
+from fanin.report.comparison import Line, compare
 from fanin.report.outcome import Outcome
 from fanin.report.progress import progress
-from fanin.report.summary import COLOURS, say_where, say_why, show
+from fanin.report.summary import say_links, say_where, say_why, show, show_comparison
+from fanin.signal import verdict as verdicts
 from fanin.signal.profile import Profile
+
+VERDICTS = re.findall(r"^    ([a-z]+) {3,}", verdicts.__doc__, re.MULTILINE)
 
 
 def line(init: str, std: list[float], verdict: str) -> Line:
     curve = np.array(std)
     profile = Profile(
         depth=len(std),
-        curves={"activation/std": curve, "gradient/preactivation_norm": curve[::-1]},
+        curves={
+            "activation/std": curve,
+            "activation/mean": curve,
+            "activation/correlation": 0 * curve,
+            "gradient/preactivation_norm": curve[::-1],
+        },
         numbers={
             "summary/std_growth": 0.70710678,
+            "summary/loss": 1.0,
             "summary/forward_ms": 1.5,
             "summary/backward_ms": 12.0,
         },
@@ -59,10 +70,28 @@ def test_settings_are_shown_as_they_are():
     assert printed(lambda console: show(rows, ["init"], console))[-1].startswith("[red]x[/y]")
 
 
-@pytest.mark.parametrize("verdict", COLOURS)
-def test_every_verdict_has_its_colour(verdict):
-    lines = printed(lambda console: show([line("xavier", [1], verdict)], ["init"], console))
-    assert lines[-1].split()[-1] == verdict
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_every_verdict_has_its_colour_on_a_terminal_and_none_elsewhere(verdict):
+    row = line("xavier", [1], verdict)
+    assert printed(lambda c: show([row], ["init"], c))[-1].split()[-1] == verdict
+    text = io.StringIO()
+    terminal = Console(file=text, width=120, force_terminal=True, color_system="standard")
+    show([row], ["init"], terminal)
+    assert re.search(rf"\x1b\[[\d;]+m{verdict}", text.getvalue())
+
+
+def test_rows_whose_settings_are_not_all_there():
+    plain = line("b", [1], "healthy").outcome
+    scaled = replace(plain, params=plain.params | {"init": "a", "init.scale": "2"})
+    shown = compare([plain, scaled], ["init", "init.scale"], "")
+    lines = printed(lambda c: show_comparison(shown, ["init", "init.scale"], c))
+    assert [row.split()[:2] for row in lines[2:4]] == [["b", "-"], ["a", "2"]]
+
+
+def test_an_address_is_one_line_however_long():
+    address = "http://host/#/metric?" + 3000 * "x"
+    lines = printed(lambda console: say_links({"std": address}, console))
+    assert f"    std  {address}" in lines
 
 
 @pytest.mark.parametrize(

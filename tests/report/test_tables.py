@@ -6,6 +6,7 @@ from dataclasses import replace
 import pandas as pd
 from outcomes import made
 
+from fanin.report.comparison import compare
 from fanin.report.tables import write_tables
 
 JOBS = [
@@ -15,7 +16,10 @@ JOBS = [
 
 
 def test_a_row_a_job_and_a_row_a_layer(tmp_path):
-    assert write_tables(JOBS, tmp_path) == ["comparison.csv", "profiles.parquet"]
+    assert write_tables(compare(JOBS, ["init"], ""), tmp_path) == [
+        "comparison.csv",
+        "profiles.parquet",
+    ]
     jobs = pd.read_csv(tmp_path / "comparison.csv", keep_default_na=False, na_values=[""])
     assert jobs["run_id"].tolist() == ["a1", "b2"]
     assert jobs["init"].tolist() == ["xavier", "None"]
@@ -30,13 +34,19 @@ def test_a_row_a_job_and_a_row_a_layer(tmp_path):
 
 
 def test_params_that_are_numbers_are_numbers(tmp_path):
-    write_tables(JOBS, tmp_path)
+    write_tables(compare(JOBS, ["init"], ""), tmp_path)
     layers = pd.read_parquet(tmp_path / "profiles.parquet")
     assert pd.api.types.is_integer_dtype(layers["seed"])
     assert not pd.api.types.is_numeric_dtype(layers["init"])
 
 
+def test_a_number_too_long_for_any_type_stays_a_text(tmp_path):
+    long = replace(made([1], seed=10**25), run_id="c3")
+    write_tables(compare([long], [], ""), tmp_path)
+    assert pd.read_parquet(tmp_path / "profiles.parquet")["seed"].tolist() == [str(10**25)]
+
+
 def test_a_net_without_layers_has_a_row_among_the_jobs_only(tmp_path):
-    write_tables([made([]), *JOBS], tmp_path)
+    write_tables(compare([made([]), *JOBS], ["init"], ""), tmp_path)
     assert len(pd.read_csv(tmp_path / "comparison.csv")) == 3
     assert len(pd.read_parquet(tmp_path / "profiles.parquet")) == 5

@@ -11,7 +11,7 @@ from fanin.nn.init import Normal, VarianceScaling
 from fanin.nn.losses import CrossEntropy
 from fanin.signal import statistics
 from fanin.signal.beside import METRICS
-from fanin.signal.profile import CURVES, NUMBERS, Profile, measure
+from fanin.signal.profile import CURVES, NUMBERS, Profile, measure, median
 from fanin.signal.timing import Times
 
 MEASURED = [
@@ -373,3 +373,30 @@ def test_the_names_that_claims_may_use_are_those_that_are_measured(build, profil
         "summary/jacobian_spread",
         "summary/jacobian_largest",
     }
+
+
+def test_the_median_of_several_profiles_is_as_of_replicas():
+    def one(std, **numbers):
+        std = np.array(std, dtype=float)
+        curves = {"activation/std": std, "activation/std_theory": 2 * std}
+        return Profile(len(std), curves, {f"summary/{k}": v for k, v in numbers.items()})
+
+    nan = math.nan
+    merged = median(
+        [
+            one([1, 2, 3], loss=1.0, std_growth=2.0),
+            one([3, nan, nan], first_nonfinite_layer=2.0, std_growth=4.0),
+            one([5, 6], loss=3.0, first_nonfinite_layer=9.0),
+        ]
+    )
+    assert merged.depth == 3
+    np.testing.assert_array_equal(merged.curves["activation/std"], [3, 6, nan])
+    np.testing.assert_allclose(merged.curves["activation/std_low"], [1.64, 3.28, nan], rtol=1e-15)
+    np.testing.assert_array_equal(merged.curves["activation/std_theory"], [6, 8, 6])
+    assert "activation/std_theory_low" not in merged.curves
+    assert merged.numbers == {
+        "summary/loss": 3.0,  # one of three was not finite
+        "summary/std_growth": 3.0,
+        "summary/first_nonfinite_layer": 2.0,
+    }
+    assert median([merged]) is merged

@@ -17,19 +17,34 @@ def ranked(lines: Sequence[Line]) -> list[Line]:
 
 
 def best(comparison: Comparison) -> str:
-    """A sentence on what does best at all the tasks of a sweep; empty where there is no choice."""
-    choices: dict[str, list[Line]] = defaultdict(list)
+    """A sentence on what does best at the tasks of a sweep; empty where there is no choice.
+
+    Choices are judged by the tasks that all of them have a result for, or by all if there are none.
+    """
+    choices: dict[str, dict[str, Line]] = defaultdict(dict)
     for line in comparison.lines:
-        choices[_said(line, is_task=False)].append(line)
+        choices[_said(line, is_task=False)][_said(line, is_task=True)] = line
     if len(choices) == 1:
         return ""
-    order = sorted(choices, key=lambda choice: _of_all(choices[choice]))
-    first, last = choices[order[0]], choices[order[-1]]
-    if _of_all(first) == _of_all(last):
-        return _fastest(choices)
-    if any(line.verdict == "healthy" for line in first):
-        return f"best: {order[0]}, {_course(first)}"
-    return f"none is healthy; nearest to it is {order[0]}, {_course(first)}"
+    shared = set.intersection(*(set(lines) for lines in choices.values()))
+    troubles = {
+        choice: _of_all([line for task, line in lines.items() if task in shared or not shared])
+        for choice, lines in choices.items()
+    }
+    least = min(troubles.values())
+    first = [choice for choice, trouble in troubles.items() if trouble == least]
+    lines = [*choices[first[0]].values()]
+    if not any(line.verdict == "healthy" for line in lines):
+        return f"none is healthy; nearest to it is {_listed(first)}, {_course(lines)}"
+    if len(first) == len(choices):
+        return _fastest({choice: [*lines.values()] for choice, lines in choices.items()})
+    return f"best: {_listed(first)}, {_course(lines)}"
+
+
+def _listed(choices: Sequence[str]) -> str:
+    """The first of equals, and how many others there are."""
+    others = f" (and {len(choices) - 1} as good)" if len(choices) > 1 else ""
+    return f"{choices[0]}{others}"
 
 
 def _trouble(line: Line) -> tuple[bool, float]:

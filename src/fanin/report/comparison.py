@@ -217,9 +217,12 @@ def _roles(axes: Sequence[Axis]) -> tuple[Axis | None, list[Axis]]:
 
     Colours tell few values apart, and not depths, which a curve shows by its length.
     """
-    if not axes:
+    can_be_told = [axis for axis in axes if axis.is_number or len(axis.values) <= MOST_LINES]
+    if not can_be_told:
         return None, []
-    colour, *others = sorted(axes, key=lambda a: (a.name == "depth", len(a.values) > MOST_COLOURS))
+    colour, *others = sorted(
+        can_be_told, key=lambda a: (a.name == "depth", len(a.values) > MOST_COLOURS)
+    )
     panel: list[Axis] = []
     for axis in sorted(others, key=lambda a: a.name != "depth"):
         narrow = axis.binned(BINS) if axis.is_number and len(axis.values) > MOST_PANELS else axis
@@ -235,6 +238,8 @@ def _axis(name: str, outcomes: Sequence[Outcome]) -> Axis:
     try:
         numbers = sorted((float(value), value) for value in values)
     except ValueError:
+        return Axis(name, tuple(values))
+    if not all(math.isfinite(number) for number, _ in numbers):
         return Axis(name, tuple(values))
     return Axis(name, tuple(v for _, v in numbers), tuple(number for number, _ in numbers))
 

@@ -1,16 +1,32 @@
-"""All that is drawn of a comparison."""
+"""All that is drawn and written of a comparison."""
 
 from pathlib import Path
+from typing import Protocol
 
 from fanin.report.comparison import Comparison
 from fanin.report.curves import draw_curves
+from fanin.report.ladder import draw_ladder
 from fanin.report.page import write_page
 from fanin.report.planes import draw_planes
+from fanin.report.tables import write_tables
 from fanin.report.times import draw_times
 
-DRAWINGS = (draw_curves, draw_planes, draw_times, write_page)
+
+class Drawing(Protocol):
+    """Writes files into a folder, where the jobs have something for them, and gives their names."""
+
+    __name__: str
+
+    def __call__(self, comparison: Comparison, folder: Path) -> list[str]: ...
 
 
-def draw(comparison: Comparison, folder: Path) -> list[str]:
-    """Draw what the jobs have something for; the names of the files."""
-    return [name for drawing in DRAWINGS for name in drawing(comparison, folder)]
+DRAWINGS: tuple[Drawing, ...] = (
+    write_tables,
+    draw_curves,
+    draw_planes,
+    draw_times,
+    draw_ladder,
+    write_page,
+)
+BYTES = 10 * 2**20
+"""Of all of them, at most, as long as lines are tens: most of it is the page."""

@@ -1,15 +1,20 @@
 """The ladder of matrix multiplication as a figure: a bar a rung, on a log scale."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from fanin.report.outcome import Outcome
+from fanin.report.comparison import Comparison
 
 
-def draw_ladder(outcomes: Sequence[Outcome], path: Path) -> None:
-    """Milliseconds of the bare product for each job, and how much faster than the first."""
+def draw_ladder(comparison: Comparison, folder: Path) -> list[str]:
+    """Milliseconds of the bare product for each job, and how much faster than the first.
+
+    Writes ladder.png, and gives its name; none where a job has not timed its product.
+    """
+    outcomes = comparison.outcomes
+    if not all("summary/product_ms" in outcome.profile.numbers for outcome in outcomes):
+        return []
     times = [outcome.profile.numbers["summary/product_ms"] for outcome in outcomes]
     figure = Figure(figsize=(8, 0.5 * len(times) + 1.2), layout="constrained")
     axes = figure.subplots()
@@ -22,4 +27,5 @@ def draw_ladder(outcomes: Sequence[Outcome], path: Path) -> None:
     axes.set_xlabel("milliseconds for one product, log scale")
     axes.set_title("The bare product of the inputs with one layer of weights, by rung", loc="left")
     axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=150)
+    figure.savefig(folder / "ladder.png", dpi=150)
+    return ["ladder.png"]

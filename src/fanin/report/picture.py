@@ -4,6 +4,7 @@ import io
 import math
 import re
 import textwrap
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -181,9 +182,13 @@ def save(figure: Figure, folder: Path, name: str) -> list[str]:
 
     The .svg has proportions and no size of its own: it is as wide as the place that it is shown in.
     """
-    figure.savefig(folder / f"{name}.png", dpi=_DPI)
     text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", "Glyph .* missing"
+        )  # the .svg has it as text all the same
+        figure.savefig(folder / f"{name}.png", dpi=_DPI)
+        figure.savefig(text, format="svg", metadata={"Date": None})
     sized = re.sub(r'(<svg [^>]*?) width="\S+" height="\S+"', r"\1", text.getvalue(), count=1)
     (folder / f"{name}.svg").write_text(sized, encoding="utf-8")
     return [f"{name}.png", f"{name}.svg"]

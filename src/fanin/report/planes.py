@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,8 @@ NONFINITE, MISSING, CRITICAL = "nonfinite", "no value", "critical line, χ = 1"
 _FARTHEST, _NEAREST = 4.0, 0.5
 """Powers of ten from 1 at which colours end, at most and at least: what is beyond is as lost."""
 _MOST_ROWS = 4
+_SAME = 1e-6
+"""Runs whose chi differs by less are of one network: seeds, but for rounding."""
 _LEFT, _BETWEEN = 0.8, 0.25
 _HEADING, _ROW_TITLE, _X_LABEL, _STRIP = 0.25, 0.27, 0.3, 0.13
 _WIDTH = (WIDTH - MARGIN - _LEFT + _BETWEEN) / 3 - _BETWEEN
@@ -63,10 +66,11 @@ _HALO: list[AbstractPathEffect] = [withStroke(linewidth=3.2, foreground="white")
 class Plane:
     """The outcomes of each cell, as [row][column].
 
-    title: such as "activation=tanh"; empty where there is one plane only.
+    title: such as "activation=tanh"; empty where there is one plane only. told: the settings in it.
     """
 
     title: str
+    told: Sequence[str]
     across: Axis
     up: Axis
     cells: Sequence[Sequence[Sequence[Outcome]]]
@@ -77,9 +81,19 @@ class Plane:
         return np.array([[percentile(np.array(cell), 50) for cell in row] for row in jobs])
 
     @property
+    def chi(self) -> Array:
+        """(rows, columns): that of theory; nan where it has none, or not one for all runs."""
+        jobs = [[{chi(job) for job in cell} for cell in row] for row in self.cells]
+        return np.array([[min(c) if _agree(c) else math.nan for c in row] for row in jobs])
+
+    @property
     def verdicts(self) -> list[list[str]]:
         """The most common one of each cell; MISSING where it has no run."""
         return [[_most_common(cell) for cell in row] for row in self.cells]
+
+
+def _agree(values: AbstractSet[float]) -> bool:
+    return bool(values) and max(values) - min(values) < _SAME
 
 
 def _most_common(cell: Sequence[Outcome]) -> str:
@@ -154,7 +168,7 @@ def figure(comparison: Comparison) -> Figure:
             row_top = top + _HEADING + row * (above + height) + above
             axes = place(result, left, row_top, _WIDTH, height)
             _paint(axes, colours)
-            has_line |= _draw_critical_line(axes, plane.grid(chi))
+            has_line |= _draw_critical_line(axes, plane.chi)
             if column == 0:
                 axes.set_title(plane.title, fontsize=SMALL)
                 name_values(axes.yaxis, up.values, height)
@@ -176,21 +190,29 @@ def _numeric(comparison: Comparison) -> list[Axis]:
 
 
 def _planes(comparison: Comparison) -> list[Plane]:
-    """One for each value of a setting that is not a number, where there is one of few values."""
+    """One for each combination of the other settings, as long as these are few."""
     across, up = _numeric(comparison)[:2]
-    words = [a for a in comparison.axes if not a.is_number and len(a.values) <= _MOST_ROWS]
+    words: list[Axis] = []
+    for axis in comparison.axes:
+        if axis not in (across, up) and _count([*words, axis]) <= _MOST_ROWS:
+            words.append(axis)
     cells: dict[tuple[str, ...], list[Outcome]] = defaultdict(list)
     for outcome in comparison.outcomes:
-        cells[tuple(axis.value_of(outcome) for axis in (up, across, *words[:1]))].append(outcome)
+        cells[tuple(axis.value_of(outcome) for axis in (up, across, *words))].append(outcome)
     return [
         Plane(
-            f"{words[0].name}={kind[0]}" if kind else "",
+            ", ".join(f"{axis.name}={value}" for axis, value in zip(words, kind, strict=True)),
+            [axis.name for axis in words],
             across,
             up,
             [[cells.get((y, x, *kind), []) for x in across.values] for y in up.values],
         )
-        for kind in ([(value,) for value in words[0].values] if words else [()])
+        for kind in product(*(axis.values for axis in words))
     ]
+
+
+def _count(axes: Sequence[Axis]) -> int:
+    return math.prod(len(axis.values) for axis in axes)
 
 
 def _explanation(comparison: Comparison, planes: Sequence[Plane]) -> str:
@@ -199,7 +221,10 @@ def _explanation(comparison: Comparison, planes: Sequence[Plane]) -> str:
     most, least = max(counts), min(counts)
     if most > 1:
         runs = f"{most}" if most == least else f"{least} to {most}"
-        return f"a cell is the median of {runs} runs, and the verdict of most of them"
+        told = {planes[0].across.name, planes[0].up.name, *planes[0].told}
+        merged = [axis.name for axis in comparison.axes if axis.name not in told]
+        of_which = f" with any {' and '.join(merged)}" if merged else ""
+        return f"a cell is the median of {runs} runs{of_which}, and the verdict of most of them"
     if any(outcome.params["replicas"] != "1" for outcome in comparison.outcomes):
         return "a cell is the median of the replicas"
     return ""

@@ -120,7 +120,7 @@ def show(lines: Sequence[Line], settings: Sequence[str], console: Console) -> No
     table.add_column("\nverdict", no_wrap=True)
     for line, cells, curve in zip(lines, measured, curves, strict=True):
         table.add_row(
-            *(line.outcome.params[setting] for setting in settings),
+            *(line.outcome.params.get(setting, "-") for setting in settings),
             *(cells[n] or "-" for n in filled),
             *([curve] if has_curves else []),
             _coloured(line.verdict, line.agreement),
@@ -138,7 +138,7 @@ def show_comparison(comparison: Comparison, settings: Sequence[str], console: Co
         lines = ranked(comparison.lines)
         shown = [*lines[0].settings] or ["init", "activation", "depth"]
     else:
-        lines = ranked([Line({name: job.params[name] for name in settings}, [job]) for job in jobs])
+        lines = ranked([Line({}, [job]) for job in jobs])
         shown = [*settings]
     show(lines[:MOST_ROWS], shown, console)
     if len(lines) > MOST_ROWS:
@@ -288,7 +288,8 @@ def say_where(name: str, experiment: str, uri: str, console: Console) -> None:
     """The run's name, its MLflow experiment, and the command that opens the browser on it."""
     here = uri.replace(f"sqlite:///{Path.cwd()}/", "sqlite:///")
     browse = uri if uri.startswith("http") else f"mlflow ui --backend-store-uri {here}"
-    console.print(f"\ntracked as {name}, in the MLflow experiment {experiment}; browse with")
+    tracked = f"\ntracked as {name}, in the MLflow experiment {experiment}; browse with"
+    console.print(tracked, soft_wrap=True)
     console.print(f"\n    {browse}\n")
 
 
@@ -298,7 +299,9 @@ def say_links(links: Mapping[str, str], console: Console) -> None:
         width = max(map(len, links))
         console.print("where the browser shows\n")
         for name, address in links.items():
-            console.print(f"    {name:{width}}  {address}")
+            console.print(
+                f"    {name:{width}}  {address}", soft_wrap=True
+            )  # whole, or it leads nowhere
         console.print()
 
 

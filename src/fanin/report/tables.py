@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fanin.report.comparison import Comparison
 from fanin.report.outcome import Outcome
 
 
-def write_tables(outcomes: Sequence[Outcome], folder: Path) -> list[str]:
+def write_tables(comparison: Comparison, folder: Path) -> list[str]:
     """comparison.csv, a row a job, and profiles.parquet, a row a job and layer; their names."""
+    outcomes = comparison.outcomes
     jobs(outcomes).to_csv(folder / "comparison.csv", index=False)
     layers(outcomes).to_parquet(folder / "profiles.parquet", index=False)
     return ["comparison.csv", "profiles.parquet"]
@@ -62,6 +64,7 @@ def _typed(frame: pd.DataFrame, outcomes: Sequence[Outcome]) -> pd.DataFrame:
 
 def _numbers(column: pd.Series) -> pd.Series:
     try:
-        return pd.to_numeric(column)
+        numbers = pd.to_numeric(column)
     except ValueError:
         return column
+    return column if numbers.dtype == object else numbers  # too long for any type

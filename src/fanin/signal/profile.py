@@ -19,6 +19,7 @@ from fanin.signal.timing import Times
 Array = np.ndarray
 
 
+FIRST_NONFINITE = "summary/first_nonfinite_layer"
 CURVES = (
     "preactivation/mean",
     "preactivation/std",
@@ -38,7 +39,7 @@ NUMBERS = (
     "summary/input_correlation",
     "summary/std_growth",
     "summary/gradient_growth",
-    "summary/first_nonfinite_layer",
+    FIRST_NONFINITE,
     "summary/forward_ms",
     "summary/backward_ms",
     "summary/product_ms",
@@ -141,7 +142,7 @@ def measure(
         "summary/input_correlation": statistics.correlation(network.inputs[None, None]).item(),
         "summary/std_growth": _growth(seeds["activation/std"]),
         "summary/gradient_growth": _growth(seeds["gradient/preactivation_norm"][::-1]),
-        "summary/first_nonfinite_layer": _first_nonfinite_layer(forward_finite, backward_finite),
+        FIRST_NONFINITE: _first_nonfinite_layer(forward_finite, backward_finite),
         "summary/std_spread": _spread(seeds["activation/std"]),
         "summary/forward_ms": times.forward_total,
         "summary/backward_ms": times.backward_total,
@@ -171,15 +172,22 @@ def median(profiles: Sequence[Profile]) -> Profile:
     measured = [n for n in found if n not in theory and not n.endswith(("_low", "_high"))]
     curves = dict(_with_companions({n: _side_by_side(n, profiles, depth) for n in measured}))
     curves |= {name: percentile(_side_by_side(name, profiles, depth), 50) for name in theory}
-    numbers = sorted({name for profile in profiles for name in profile.numbers})
+    numbers = {name: _middle(name, profiles) for p in profiles for name in p.numbers}
     return Profile(
         depth=depth,
         curves={name: np.where(np.isfinite(c), c, math.nan) for name, c in curves.items()},
-        numbers={
-            name: float(np.median([p.numbers[name] for p in profiles if name in p.numbers]))
-            for name in numbers
-        },
+        numbers={name: value for name, value in numbers.items() if math.isfinite(value)},
     )
+
+
+def _middle(name: str, profiles: Sequence[Profile]) -> float:
+    """A number of several profiles: the median of those that have it.
+
+    A loss that is missing was not finite; and the first layer is that of whichever met one first.
+    """
+    missing = math.inf if name == "summary/loss" else math.nan
+    values = [profile.numbers.get(name, missing) for profile in profiles]
+    return float(percentile(np.array(values), 0 if name == FIRST_NONFINITE else 50))
 
 
 def _side_by_side(name: str, profiles: Sequence[Profile], depth: int) -> Array:
@@ -213,7 +221,8 @@ def percentile(values: Array, percent: float) -> Array:
     low = np.take_along_axis(ranked, below.astype(int), axis=-1)
     high = np.take_along_axis(ranked, np.minimum(below.astype(int) + 1, last), axis=-1)
     with np.errstate(invalid="ignore"):  # inf - inf
-        result: Array = np.where(weight == 0, low, low + weight * (high - low))
+        between = low + weight * (high - low)
+    result: Array = np.where((weight == 0) | (low == high), low, between)
     return result[..., 0]
 
 

@@ -52,7 +52,9 @@ def because(profile: Profile) -> str:
     broken = profile.numbers.get("summary/first_nonfinite_layer")
     if broken is None or word == "nonfinite":
         return sentence
-    return f"{sentence}; in a replica, layer {broken:.0f} holds values that are not finite"
+    return (
+        f"{sentence}; in one of the networks, layer {broken:.0f} holds values that are not finite"
+    )
 
 
 def distress(profile: Profile) -> float:
@@ -62,14 +64,16 @@ def distress(profile: Profile) -> float:
     """
     if profile.depth == 0:
         return 0.0
-    start = 1 - profile.numbers.get("summary/input_correlation", math.nan)
-    ends = 1 - profile.curves["activation/correlation"][-1:]
     with np.errstate(divide="ignore", invalid="ignore"):
         sizes, norms = (np.log10(each / each[0]) for each in (_sizes(profile)[1], _norms(profile)))
-        alike = np.log10(ends / start)
     changes = np.abs(np.concatenate([sizes, norms]))
-    lost = not np.isfinite(changes).all() or "summary/loss" not in profile.numbers
-    return math.inf if lost else float(max([*changes, *-alike[np.isfinite(alike)]]))
+    if not np.isfinite(changes).all() or "summary/loss" not in profile.numbers:
+        return math.inf
+    start = 1 - profile.numbers.get("summary/input_correlation", math.nan)
+    end = 1 - float(profile.curves["activation/correlation"][-1])
+    if start > ROUNDING and not math.isnan(end):
+        changes = np.append(changes, -math.log10(max(end, np.finfo(float).eps) / start))
+    return float(changes.max())
 
 
 def short(value: float) -> str:
