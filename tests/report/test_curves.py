@@ -8,7 +8,17 @@ import pytest
 from outcomes import made
 
 from fanin.report.comparison import compare
-from fanin.report.curves import BAND, MEANINGS, NONFINITE, THEORY, ZERO, draw_curves, figure, marks
+from fanin.report.curves import (
+    BAND,
+    EXPECTED,
+    MEANINGS,
+    NONFINITE,
+    THEORY,
+    ZERO,
+    draw_curves,
+    figure,
+    marks,
+)
 from fanin.report.palette import LINES
 
 nan = math.nan
@@ -235,3 +245,43 @@ def test_the_same_comparison_gives_the_same_files(tmp_path):
         one, other = ((folder / name).read_bytes() for folder in folders)
         assert one == other
     assert ">kaiming</text>" in (folders[0] / "comparison.svg").read_text()
+
+
+def test_a_line_that_is_not_healthy_says_so_at_its_end():
+    outcomes = [
+        made([1, 0.1, 0.01], verdict="vanishing", init="a"),
+        made([1, 1, 1], init="b"),
+        made([1, 10, nan], verdict="nonfinite", init="c"),
+        made([0, 0, 0], verdict="dead", init="d"),
+    ]
+    (std,), (gradient,) = blocks(drawn(outcomes, "init"))
+    assert {(text.get_text(), text.get_position()[0]) for text in std.texts} == {
+        ("vanishing", 3),
+        ("nonfinite", 2),
+    }
+    assert not gradient.texts
+    ((crowded,), _) = blocks(drawn([made([1], verdict="dead", init=n) for n in "abcdefg"], "init"))
+    assert not crowded.texts
+
+
+def test_words_do_not_lie_on_one_another():
+    alike = [made([1, 0.1, 0.01], verdict="vanishing", init=n) for n in "abc"]
+    (std,), _ = blocks(drawn(alike, "init"))
+    heights = sorted(text.get_position()[1] for text in std.texts)
+    assert min(b - a for a, b in pairwise(heights)) > 0.1
+
+
+def test_a_line_that_explodes_does_not_flatten_the_others():
+    (std,), _ = blocks(drawn([made([1, 1e20, 1e38], init="a"), made([1, 0.1], init="b")], "init"))
+    assert std.get_ylim()[1] == pytest.approx(1e10)
+    (alone,), _ = blocks(drawn([made([1e20, 1e30], [1, 1])]))
+    assert alone.get_ylim()[1] > 1e30
+
+
+def test_what_theory_leaves_to_the_seed_is_a_band_where_no_seeds_were_measured():
+    one, several = made([1, 1], theory=[1, 1]), made([1, 1], theory=[1, 1], band=2)
+    for job in (one, several):
+        job.profile.curves["activation/std_theory_low"] = np.array([0.5, 0.4])
+        job.profile.curves["activation/std_theory_high"] = np.array([1.5, 1.6])
+    assert MEANINGS[EXPECTED] in texts(drawn([one]))
+    assert MEANINGS[EXPECTED] not in texts(drawn([several]))

@@ -2,7 +2,7 @@
 
 import math
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
+from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.patheffects import AbstractPathEffect, withStroke
 
 from fanin.report.comparison import GRADIENT, STD, Axis, Comparison, Curve, Line
 from fanin.report.palette import LINES, Style, styles
@@ -21,6 +22,7 @@ from fanin.report.picture import (
     CHARACTER,
     LINE,
     MARGIN,
+    SMALL,
     STYLE,
     WIDTH,
     bare,
@@ -35,11 +37,12 @@ from fanin.report.picture import (
 )
 from fanin.signal.profile import Array
 
-BAND, THEORY, NONFINITE, ZERO = "band", "theory", "nonfinite", "zero"
+BAND, THEORY, EXPECTED, NONFINITE, ZERO = "band", "theory", "expected", "nonfinite", "zero"
 MEANINGS = {
     BAND: "middle two thirds",
-    THEORY: "theory",
-    NONFINITE: "not finite beyond",
+    THEORY: "theory, infinite width",
+    EXPECTED: "two thirds, by theory",
+    NONFINITE: "no longer finite",
     ZERO: "exactly 0 from here",
 }
 _LEFT, _GAP, _TICKS, _X_LABEL = 0.78, 0.2, 0.24, 0.3
@@ -49,7 +52,16 @@ _COLUMNS = 4
 _STRIP = 1.9
 _LONGEST = 26
 """Characters of a value in the legend."""
+_FARTHEST = 1e10
+"""Times 1, or a share of it, at which panels end, or one that explodes would flatten all others."""
+_MOST_WORDS = 6
+"""Lines in a panel, each of which says at its end what became of it."""
+_WORD = 0.2
+"""Of a panel's width, that a word takes."""
+_APART = 0.11
+"""Of a panel's height, between two words."""
 _STEPS = [step * ten for ten in (1, 10, 100, 1000, 10000) for step in (1, 2, 5)]
+_HALO: list[AbstractPathEffect] = [withStroke(linewidth=2.5, foreground="white")]
 _MARKS: dict[str, Any] = {
     NONFINITE: {"marker": "x", "markersize": 7, "markeredgewidth": 2, "linestyle": ""},
     ZERO: {"marker": "v", "markersize": 7, "markeredgecolor": "white", "linestyle": ""},
@@ -102,6 +114,7 @@ def figure(comparison: Comparison) -> Figure:
     body = max(2 * block_height, above + _legend_height(comparison.colour))
     result, top = page(comparison.title, comparison.explanation, body)
 
+    depth = max(line.depth for lines in panels.values() for line in lines)
     occurring: set[str] = set()
     for n, block in enumerate(BLOCKS):
         curves = {line: line.curve(block.curve) for lines in panels.values() for line in lines}
@@ -113,12 +126,14 @@ def figure(comparison: Comparison) -> Figure:
             axes = place(result, _LEFT + column * (width + _GAP), panel_top, width, height)
             axes.set_title(title)
             log_y(axes, *limits, labelled=column == 0)
-            _layers(axes, max(line.depth for line in lines))
+            _layers(axes, depth)
             widths = np.linspace(2.2, 1.2, len(lines))  # one below another can still be seen
             for line, thick in zip(lines, widths.tolist(), strict=True):
                 curve, theory = curves[line], line.curve(f"{block.curve}_theory")
                 if curve:
                     occurring |= set(_draw(axes, curve, theory, block, looks[line], thick))
+            if block.curve == STD and len(lines) <= _MOST_WORDS:
+                _say_verdicts(axes, lines, looks)
         bottom = block_top + rows * row_height
         write(result, MARGIN, (block_top + above + bottom - _TICKS) / 2, block.y_label, rotation=90)
         write(result, (_LEFT + right) / 2, bottom + 0.08, block.x_label, ha="center")
@@ -161,7 +176,10 @@ def _legend_height(colour: Axis | None) -> float:
 def _limits(curves: Sequence[Curve]) -> tuple[float, float]:
     """For what was measured: theory goes on where the numbers of a computer end."""
     parts = [part for curve in curves for part in (curve.middle, curve.low, curve.high)]
-    return span([part for part in parts if part is not None])
+    low, high = span([part for part in parts if part is not None])
+    if low > _FARTHEST or high < 1 / _FARTHEST:  # nothing would be seen
+        return low, high
+    return max(low, 1 / _FARTHEST), min(high, _FARTHEST)
 
 
 def _layers(axes: Axes, depth: int) -> None:
@@ -192,14 +210,48 @@ def _draw(
         low = _above(floor, curve.low)
         axes.fill_between(layers, low, high, color=look.colour, alpha=0.2, linewidth=0)
         yield BAND
+    elif theory and theory.low is not None and theory.high is not None:
+        axes.fill_between(
+            layers, theory.low, theory.high, color=look.colour, alpha=0.1, linewidth=0
+        )
+        yield EXPECTED
     if theory and np.isfinite(theory.middle).any():
         axes.plot(layers, theory.middle, "--", color=look.colour, linewidth=1)
         yield THEORY
     edges = {ZERO: floor, NONFINITE: ceiling}
     for meaning, layer, value in marks(curve.middle, block.is_backward):
-        at = edges[meaning] if math.isnan(value) else value
+        at = edges[meaning] if math.isnan(value) else np.clip(value, floor, ceiling)
         axes.plot(layer, at, color=look.colour, clip_on=False, zorder=4, **_MARKS[meaning])
         yield meaning
+
+
+def _say_verdicts(axes: Axes, lines: Sequence[Line], looks: Mapping[Line, Style]) -> None:
+    """Above the end of each line that is not healthy, and above one another."""
+    floor, ceiling = np.log(axes.get_ylim())
+    under = int(axes.get_xlim()[1] * _WORD)
+    ends = []
+    for line in lines:
+        std = line.profile.curves[STD]
+        (there,) = np.nonzero(std > 0)
+        if line.verdict != "healthy" and len(there):
+            height = (math.log(std[there][-under - 1 :].max()) - floor) / (ceiling - floor)
+            ends.append((min(max(height, 0.0), 1.0), int(there[-1]) + 1, line))
+    ends.sort(key=lambda end: end[0])
+    heights = [height for height, _, _ in ends]
+    for n in range(1, len(heights)):
+        heights[n] = max(heights[n], heights[n - 1] + _APART)
+    for height, (_, layer, line) in zip(heights, ends, strict=True):
+        axes.text(
+            layer,
+            height + 0.02,
+            line.verdict,
+            transform=axes.get_xaxis_transform(),
+            color=[0.6 * part for part in to_rgb(looks[line].colour)],
+            fontsize=SMALL,
+            ha="right" if layer > axes.get_xlim()[1] / 2 else "left",
+            va="bottom" if height < 1 - _APART else "top",
+            path_effects=_HALO,
+        )
 
 
 def _above(floor: float, values: Array) -> Array:
@@ -263,6 +315,7 @@ def _strip(figure: Figure, axis: Axis, colours: Sequence[str], left: float, top:
 def _tell(figure: Figure, meanings: Sequence[str], left: float, top: float) -> None:
     grey = {
         BAND: Patch(color="0.4", alpha=0.3, linewidth=0),
+        EXPECTED: Patch(color="0.4", alpha=0.15, linewidth=0),
         THEORY: Line2D([], [], color="0.4", linestyle="--", linewidth=1),
         NONFINITE: Line2D([], [], color="0.4", **_MARKS[NONFINITE]),
         ZERO: Line2D([], [], color="0.4", **_MARKS[ZERO]),

@@ -184,9 +184,7 @@ def save(figure: Figure, folder: Path, name: str) -> list[str]:
     """
     text = io.StringIO()
     with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "Glyph .* missing"
-        )  # the .svg has it as text all the same
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the .svg has it as text
         figure.savefig(folder / f"{name}.png", dpi=_DPI)
         figure.savefig(text, format="svg", metadata={"Date": None})
     sized = re.sub(r'(<svg [^>]*?) width="\S+" height="\S+"', r"\1", text.getvalue(), count=1)

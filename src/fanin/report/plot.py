@@ -130,6 +130,10 @@ def _traces(line: Line, name: str, style: Style) -> Iterator[Figure]:
         corners = _corners(curve.low, curve.high, above_0=_is_log(name))
         fill = {"fill": "toself", "fillcolor": style.colour + "30", "line": {"width": 0}}
         yield {**still, **corners, **fill, "kind": "band"}
+    elif theory and theory.low is not None and theory.high is not None:
+        corners = _corners(theory.low, theory.high, above_0=_is_log(name))
+        fill = {"fill": "toself", "fillcolor": style.colour + "18", "line": {"width": 0}}
+        yield {**still, **corners, **fill, "kind": "theory"}
     expected = _plain(theory.middle) if theory else []
     if expected:
         dashes = {"color": style.colour, "width": 1.2, "dash": "4px,3px"}
