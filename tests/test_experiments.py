@@ -71,7 +71,9 @@ def test_a_scale_broken_by_hand_breaks_the_right_claim(workplace):
     narrowed = ["init=kaiming", "init.scale=1", "timing.repeats=1"]
     done = workplace.run("experiment=chapter/fifty_layers", *narrowed)
     parent = workplace.runs("chapter/fifty_layers")[0]
-    assert parent.data.tags["claims.broken"] == "He's scale keeps fifty ReLU layers alive"
+    assert parent.data.tags["claims.broken"] == (
+        "He's scale keeps the size of a signal through fifty ReLU layers"
+    )
     assert parent.data.metrics == {"summary/claims_kept": 0, "summary/claims_broken": 1}
     assert done.stdout.count("untested") == 4
     workplace.run("experiment=chapter/fifty_layers", *narrowed, "claims.strict=true", status=1)

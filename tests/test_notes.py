@@ -44,9 +44,18 @@ def test_a_sweep_says_what_came_out_and_where_to_look():
     outcomes = [outcome(init="xavier"), outcome("dead", init="a|b_c")]
     claim = Finding("x_1 *holds*", "activation/std", "0 to 1", "0.25", "kept")
     note = sweep_note(
-        "Which?", "python run.py", outcomes, ["init"], "a_b", [claim], {"s": "#/x"}, ["p.png"]
+        "Which?",
+        "python run.py",
+        outcomes,
+        ["init"],
+        "a_b",
+        ["it is so"],
+        [claim],
+        {"s": "#/x"},
+        ["p.png"],
     )
     assert note.startswith("**Which?**  \n[s](#/x)  \n1 healthy, 1 dead; a\\_b\n\n![](p.png)")
+    assert "\n- it is so\n" in note
     assert "- kept: x\\_1 \\*holds\\* (activation/std: 0.25)" in note
     assert note.endswith(
         "|xavier&emsp;|healthy&emsp;|0.25|0.5|-|\n|a\\|b\\_c&emsp;|dead&emsp;|0.25|0.5|-|"
@@ -63,14 +72,16 @@ def test_a_large_sweep_fits_into_what_every_store_takes():
     outcomes = [outcome(**{"init.scale": str(n / 7)}) for n in range(300)]
     findings = [Finding("as expected " * 3, "activation/std", "", "1", "kept")] * 15
     links = curve_links("1", [f"{n:032x}" for n in range(300)]) | view_links("1", "p" * 32)
-    note = sweep_note("Which?", "python run.py", outcomes, ["init.scale"], "x", findings, links)
+    note = sweep_note("Which?", "python run.py", outcomes, ["init.scale"], "x", [], findings, links)
     assert len(note) <= LONGEST_TAG
     assert note.endswith("the table of the jobs has them all")
     assert all(name in note for name in links)
     long = "python run.py -m init.scale=" + ",".join(["1.123456789"] * 300)
     asked = question_about({"init.scale": [str(n) * 200 for n in range(300)]})
     best = "best: " + "init=x " * 40
-    note = sweep_note(asked, long, outcomes, ["init.scale"], best, findings, links)
+    note = sweep_note(
+        asked, long, outcomes, ["init.scale"], best, ["why " * 80] * 3, findings, links
+    )
     assert len(note) <= LONGEST_TAG
     assert "[gradients of 20 of the 300 runs](" in note
     assert "see the tag overrides" in note

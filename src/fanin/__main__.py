@@ -97,6 +97,7 @@ def compare(references: Sequence[str], uri: str | None, folder: Path | None) -> 
     with status("drawing ..."):
         folder.mkdir(parents=True, exist_ok=True)
         names = [name for drawing in DRAWINGS for name in drawing(comparison, folder)]
+    screen().print()
     say_files(folder, names, screen())
 
 

@@ -13,8 +13,8 @@ from rich.console import Console
 from fanin.jobs import FINISHED, Job
 from fanin.notes import curve_links, sweep_note, sweep_view, view_links
 from fanin.record import add_claims, outcome, outcome_of
-from fanin.report.best import best
-from fanin.report.comparison import Comparison, compare
+from fanin.report.best import best, ranked
+from fanin.report.comparison import Comparison, Line, compare
 from fanin.report.figures import DRAWINGS, Drawing
 from fanin.report.outcome import Outcome
 from fanin.report.summary import (
@@ -32,6 +32,7 @@ from fanin.tracking.store import ERROR, NOTE, PARENT, RECORD_ID, Store, StoreErr
 
 PICTURES = ("comparison.svg", "heatmap.svg")
 """Shown in the sweep's description."""
+MOST_REASONS = 3
 NOT_FINISHED = "not finished"
 UNREADABLE = "finished before, but its numbers cannot be read now"
 
@@ -178,6 +179,7 @@ def describe(
     line: the command that repeats it.
     """
     settings = varying_settings(conclusion.jobs)
+    lines = ranked([Line({}, [outcome]) for outcome in conclusion.outcomes])
     links = {name: link for name, link in conclusion.links.items() if name != "the sweep"}
     with suppress(StoreError):  # it is away, or takes no view: the links that there are will do
         store.tag_experiment(*sweep_view(parent.name, settings, parent_id, parent.started))
@@ -187,13 +189,24 @@ def describe(
     parent.tags[NOTE] = sweep_note(
         question,
         line,
-        conclusion.outcomes,
+        [one.outcome for one in lines],
         settings,
         best=best(conclusion.comparison) if conclusion.outcomes else "",
+        reasons=_reasons(conclusion.comparison) if conclusion.outcomes else (),
         findings=conclusion.findings,
         links=links,
         pictures=[picture(parent_id, name) for name in PICTURES if name in parent.files],
     )
+
+
+def _reasons(comparison: Comparison) -> list[str]:
+    """Why the first few that are not healthy are not, and what to try."""
+    troubled = [line for line in ranked(comparison.lines) if line.verdict != "healthy"]
+    return [
+        f"{line.label or 'it'} is {line.verdict}: {line.outcome.because}"
+        + (f". Try {line.outcome.advice}" if line.outcome.advice else "")
+        for line in troubled[:MOST_REASONS]
+    ]
 
 
 def varying_settings(jobs: Sequence[Job]) -> list[str]:

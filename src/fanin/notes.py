@@ -40,7 +40,7 @@ MOST_VALUES = 5
 LONGEST_LINE = 1000
 LONGEST_TEXT = 200
 """Of a value, a question's values, and whatever else may be as long as one likes."""
-_SPARE = 300
+_SPARE = 400
 """For what sets the parts of a note apart, is escaped in them, or says that there is more."""
 SPACE = "&emsp;"
 """After a cell: the UI sets no columns apart."""
@@ -79,14 +79,15 @@ def sweep_note(
     outcomes: Sequence[Outcome],
     settings: Sequence[str],
     best: str = "",
+    reasons: Sequence[str] = (),
     findings: Sequence[Finding] = (),
     links: Mapping[str, str] = MappingProxyType({}),
     pictures: Sequence[str] = (),
 ) -> str:
     """Of a sweep: what it asked and found, where to look, and its jobs as far as there is room.
 
-    question, best: plain text. line: the command that repeats it. settings: those in which the
-    jobs differ. links: a name -> its address. pictures: addresses.
+    question, best, reasons: plain text. line: the command that repeats it. settings: those in
+    which the jobs differ. links: a name -> its address. pictures: addresses.
     """
     counts = Counter(outcome.verdict for outcome in outcomes)
     found = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
@@ -96,6 +97,8 @@ def sweep_note(
     room = LONGEST_TAG - len(_joined([question, answer, *below])) - _SPARE
     head = [f"**{_plain(question)}**", _fitting(links, room), answer]
     note = _joined(["  \n".join(filter(None, head)), *below])
+    why = [f"- {_plain(reason)}" for reason in reasons]
+    note = _with_lines(note, why, "the runs' tags have the reasons", spare=_SPARE // 2)
     claims = [
         f"- {f.verdict}: {_plain(f.says)} ({_plain(f.metric)}: {f.measured})" for f in findings
     ]

@@ -195,7 +195,7 @@ def _given_up(config: DictConfig, record: Record) -> str:
     """What an advised init takes the place of, beside its name: settings that must go."""
     own = own_settings(config, "init", record.params["init"])
     names = [f"init.{name}" for name in own if name != "bias_std"]  # which every init has
-    return f" (leave out {' and '.join(names)})" if names else ""
+    return f"; with another init, without {' and '.join(names)}" if names else ""
 
 
 def foresee(config: DictConfig, parts: Parts, chosen: Choices) -> Forecast | None:

@@ -50,7 +50,7 @@ from fanin.pipeline import (
 )
 from fanin.report.figures import BYTES
 from fanin.report.progress import progress, status
-from fanin.report.summary import PlannedJob, duration, screen, show_plan
+from fanin.report.summary import PlannedJob, duration, say_files, screen, show_plan
 from fanin.saved import Setting, experiment_file, overrides_of_run, overrides_of_sweep
 from fanin.signal.beside import METRICS
 from fanin.signal.claims import Claim
@@ -263,7 +263,7 @@ class TrackedSweep:
             raise SettingError(f"sweep.resume=true: it is still running, in {place}") from error
         finally:
             if self.conclusion:
-                self._announce(parent.name)
+                self._announce(parent.name, parent.files)
 
     def _run_jobs(self, launch: Launch, store: Store, parent: Record, parent_id: str) -> None:
         todo = in_order(self.jobs)
@@ -399,9 +399,11 @@ class TrackedSweep:
         show_conclusion(conclusion, self.console)
         return conclusion
 
-    def _announce(self, name: str) -> None:
+    def _announce(self, name: str, files: Sequence[str] = ()) -> None:
         assert self.conclusion is not None
         announce(name, self.config, self.choices, self.console, self.conclusion.links)
+        if files:
+            say_files(self.folder, files, self.console)
 
     def _end(self) -> None:
         conclusion = self.conclusion

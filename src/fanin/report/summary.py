@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fanin.report.best import best, ranked
-from fanin.report.comparison import Comparison, Line
+from fanin.report.comparison import SEEDS, Comparison, Line
 from fanin.report.outcome import Outcome
 from fanin.report.sparkline import sparklines
 from fanin.signal.claims import Finding
@@ -43,7 +43,7 @@ COLOURS = {  # trouble is bold, too: not every eye tells red from green
     "saturated": "bold yellow",
     "nonfinite": "bold red reverse",
 }
-MOST_ROWS = 40
+MOST_ROWS, MOST_SEEDS = 40, 8
 _REASONS = 8  # of a sweep are told; the others are to be read in the store
 
 
@@ -131,10 +131,12 @@ def show(lines: Sequence[Line], settings: Sequence[str], console: Console) -> No
 def show_comparison(comparison: Comparison, settings: Sequence[str], console: Console) -> None:
     """The table of a sweep, the best first; what is the best; and why others fail.
 
-    settings: those in which jobs differ. Of many jobs, a row stands for those that are one line.
+    settings: those in which jobs differ. Of many jobs, and of several with seeds, a row stands for
+    those that are one line.
     """
     jobs = comparison.outcomes
-    if len(jobs) > MOST_ROWS:
+    has_seeds = any(axis in SEEDS for axis in settings)
+    if len(jobs) > (MOST_SEEDS if has_seeds else MOST_ROWS):
         lines = ranked(comparison.lines)
         shown = [*lines[0].settings] or ["init", "activation", "depth"]
     else:
@@ -306,7 +308,7 @@ def say_links(links: Mapping[str, str], console: Console) -> None:
 
 
 def say_files(folder: Path, names: Sequence[str], console: Console) -> None:
-    console.print(f"\nin {folder}: {', '.join(names)}\n")
+    console.print(f"in {folder}: {', '.join(names)}\n", soft_wrap=True)
 
 
 def say_waiting(count: int, uri: str, console: Console) -> None:
