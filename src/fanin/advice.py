@@ -150,6 +150,7 @@ def rank(found: Candidate) -> tuple[bool, bool, float, int]:
     return fails, not fails and not of.is_sure, round(of.distress, 1), familiar
 
 
+@once
 def suggest(init: Init, task: Task, *, has_scale: bool) -> Suggestion:
     """What to try in place of an init that did not keep the signal alive in this network.
 

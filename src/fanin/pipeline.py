@@ -73,7 +73,15 @@ from fanin.sweep_folder import is_taken_over, say_ended
 from fanin.tracking.journal import Connect, Journal, Settled
 from fanin.tracking.links import base
 from fanin.tracking.record import Record
-from fanin.tracking.store import NOTE, Store, StoreError, connect, look, without_password
+from fanin.tracking.store import (
+    NOTE,
+    Store,
+    StoreError,
+    connect,
+    connect_once,
+    look,
+    without_password,
+)
 
 ARTIFACTS = PROJECT / "outputs" / "artifacts"
 JOURNAL = Journal(PROJECT / "outputs" / "journal")
@@ -347,7 +355,8 @@ def settle_all(timeout: int) -> Settled:
 
 def _connect_by(config: DictConfig) -> Connect:
     uri, timeout = config.tracking.uri, config.tracking.timeout
-    return lambda record: connect(uri, record.experiment, ARTIFACTS, timeout)
+    opened = connect_once if uri.startswith("sqlite:") else connect
+    return lambda record: opened(uri, record.experiment, ARTIFACTS, timeout)
 
 
 def prepare(config: DictConfig, choices: Choices) -> Parts:

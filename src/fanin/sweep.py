@@ -18,6 +18,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from fanin.composing import QuickLoader
 from fanin.config import CIRCUMSTANCES, GROUPS, Choices, SettingError, check, chosen
 from fanin.report.progress import status
 from fanin.saved import Setting, text_of
@@ -38,9 +39,11 @@ class Sweep(Sweeper):
         from hydra.core.plugins import Plugins  # it imports the plugins, this one among them
 
         self.config: DictConfig = config
-        self.hydra_context: HydraContext = hydra_context
+        loader = QuickLoader(hydra_context.config_loader)
+        context = HydraContext(config_loader=loader, callbacks=hydra_context.callbacks)
+        self.hydra_context: HydraContext = context
         self.launcher: Launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
+            hydra_context=self.hydra_context, task_function=task_function, config=config
         )
 
     def sweep(self, arguments: list[str]) -> None:

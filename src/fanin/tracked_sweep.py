@@ -1,5 +1,6 @@
 """A sweep's life in the store: planned, begun or resumed, launched, concluded."""
 
+import gc
 import hashlib
 import math
 import re
@@ -268,6 +269,7 @@ class TrackedSweep:
     def _run_jobs(self, launch: Launch, store: Store, parent: Record, parent_id: str) -> None:
         todo = in_order(self.jobs)
         errors: dict[int, str] = {}
+        gc.freeze()  # or each collection goes through all that torch and MLflow consist of
         try:
             with progress("jobs", len(todo), lambda: sweep_folder.count_ended(self.folder)):
                 errors |= launch(todo, parent_id) if todo else {}

@@ -215,6 +215,22 @@ def test_what_waits_is_not_lost_with_its_folder(journal, store, tmp_path):
     assert by_record[cut_off.id].info.status == "KILLED"
 
 
+@pytest.mark.parametrize("is_of_this_attempt", [True, False])
+def test_a_process_that_dies_while_it_delivers(journal, store, tmp_path, is_of_this_attempt):
+    """Its last word is in its folder by then; that of an attempt before does not count."""
+    record = a_record(tmp_path)
+    journal.folder.mkdir()
+    record.write(journal.folder / f"{record.id}.json")
+    record.metrics.append(("m", 1, 2.0))
+    record.status, record.ended = "FINISHED", record.started + 5
+    record.started -= not is_of_this_attempt
+    record.write(tmp_path / record.name / FILE)
+    assert journal.settle(lambda _: store, lambda _: True).delivered == 1
+    (run,) = all_runs(store)
+    status, metrics = ("FINISHED", {"m": 2.0}) if is_of_this_attempt else ("KILLED", {})
+    assert (run.info.status, run.data.metrics, run.data.params) == (status, metrics, {"x": "1"})
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"id": "x", "new": 1, "metrics": []}'])
 def test_an_entry_that_cannot_be_read_hinders_no_other(journal, store, tmp_path, text):
     with journal.run(a_record(tmp_path), away):

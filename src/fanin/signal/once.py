@@ -1,6 +1,7 @@
 """What is worked out once for equal arguments."""
 
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from functools import lru_cache, wraps
 from typing import ParamSpec, TypeVar
 
@@ -29,6 +30,7 @@ def _can_be_told_apart(value: object) -> bool:
     kind = type(value)
     if kind.__hash__ is None:
         return False
-    has_its_own = "__eq__" in vars(kind) or kind.__eq__ is object.__eq__
-    parts = vars(value).values() if hasattr(value, "__dataclass_fields__") else ()
+    has_its_own = "__eq__" in vars(kind) or kind.__eq__ is object.__eq__ or kind is bool
+    # Fields alone: what a cached property has added says nothing that they do not.
+    parts = (getattr(value, f.name) for f in fields(value)) if is_dataclass(value) else ()
     return has_its_own and all(map(_can_be_told_apart, parts))

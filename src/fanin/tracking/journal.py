@@ -4,7 +4,8 @@ A run holds a lock for as long as its process lives, whatever ends that. So whoe
 can tell a run that goes on from one whose process is gone, and closes the latter: with its
 record, where it had written one and the store was away, or else as KILLED.
 
-    <id>.json   the record as the run was begun; gone once the store has the whole
+    <id>.json   the record as the run was begun, or as it ended where the store did not take it;
+                gone once the store has the whole
     <id>.lock   held by the run's process
     <uri>.away  touched when this store was found not to answer
 """
@@ -94,10 +95,11 @@ class Journal:
                 record.ended = now()
                 try:
                     record.write(Path(record.folder, FILE))
-                    record.write(self._entry(record))  # its folder may be used by another run
                 finally:  # a full disk need not keep it from the store
                     if opened:  # or else the store was away a moment ago
                         self._ask(record.uri, lambda: self._deliver(*opened, record))
+                    if self._entry(record).exists():  # it waits, and another may use its folder
+                        record.write(self._entry(record))
 
     def settle(self, connect: Connect, which: Which) -> Settled:
         """Bring to their stores those runs that are over and not yet whole there.
@@ -115,7 +117,10 @@ class Journal:
                     if record.uri in silent:
                         raise StoreError(settled.reasons[record.uri])
                     store = connect(record)
-                    self._deliver(store, store.find(record) or store.create(record), record)
+                    run_id = store.find(record)
+                    if run_id:  # whose process may have died before its params were there
+                        store.log_params(run_id, record)
+                    self._deliver(store, run_id or store.create(record), record)
                     self._away(record.uri).unlink(missing_ok=True)
                     settled.delivered += 1
                 except StoreError as error:
@@ -223,15 +228,17 @@ def _explain(record: Record, error: Exception) -> None:
 def _last_word(record: Record) -> Record:
     """What is to be delivered of a run that is over, with those of its files that are there.
 
-    A run that has not said how it ended was ended from outside.
+    A run that has not said how it ended, here or in its folder, was ended from outside.
     """
-    if record.ended is None:
+    folder = Path(record.folder)
+    left = Record.read(folder / FILE) if (folder / FILE).exists() else None
+    is_its_own = left is not None and left.id == record.id
+    if record.ended is None and left and is_its_own and left.started == record.started:
+        record = left
+    elif record.ended is None:
         record.status = "KILLED"
         record.ended = _last_sign(record)
         record.tags[ERROR] = ENDED_FROM_OUTSIDE
-    folder = Path(record.folder)
-    left = folder / FILE
-    is_its_own = left.exists() and Record.read(left).id == record.id
     record.files = [n for n in record.files if is_its_own and (folder / n).exists()]
     return record
 

@@ -8,7 +8,7 @@ import json
 import os
 import time
 import uuid
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 FILE = "record.json"
@@ -52,8 +52,9 @@ class Record:
     def write(self, path: Path) -> None:
         """All or nothing, whenever the process is killed or the power goes."""
         unfinished = path.with_name(f".{path.name}.part")
+        text = json.dumps(vars(self))
         with unfinished.open("w") as file:
-            json.dump(asdict(self), file)
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
         os.replace(unfinished, path)

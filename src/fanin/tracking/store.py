@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import urlsplit
@@ -80,8 +81,14 @@ class Store:
                 run_name=record.name[:LONGEST_NAME],
             )
             run_id: str = created.info.run_id
-            self._log(run_id, record)
+            self.log_params(run_id, record)
             return run_id
+
+    def log_params(self, run_id: str, record: Record) -> None:
+        """Those that it does not have yet."""
+        with _one_line():
+            params = [Param(name, value) for name, value in record.params.items()]
+            self.client.log_batch(run_id, params=params)
 
     def reopen(self, run_id: str) -> None:
         """Say that a run goes on."""
@@ -104,9 +111,9 @@ class Store:
         return next((run.info.run_id for run in found), None)
 
     def complete(self, run_id: str, record: Record) -> None:
-        """Hand over all of a record that is over. A second time changes nothing."""
+        """Hand over all of a record that is over but its params. A second time changes nothing."""
         with _one_line():
-            self._log(run_id, record)
+            self._log_found(run_id, record)
             for name in record.files:
                 self.client.log_artifact(run_id, str(Path(record.folder, name)))
             self.client.set_terminated(run_id, record.status, end_time=record.ended)
@@ -124,8 +131,8 @@ class Store:
         with _one_line():
             return Path(self.client.download_artifacts(run_id, name)).read_text()
 
-    def _log(self, run_id: str, record: Record) -> None:
-        """Params, tags and metrics; MLflow's client splits what is over the limits of one call.
+    def _log_found(self, run_id: str, record: Record) -> None:
+        """Tags and metrics; MLflow's client splits what is over the limits of one call.
 
         The same values with the same timestamps are stored once.
         """
@@ -133,7 +140,6 @@ class Store:
         self.client.log_batch(
             run_id,
             metrics=[Metric(name, value, when, step) for name, step, value in record.metrics],
-            params=[Param(name, value) for name, value in record.params.items()],
             tags=[RunTag(name, value) for name, value in record.tags.items()],
         )
 
@@ -196,6 +202,10 @@ def connect(
         for name in tags.keys() - found.tags.keys():
             store.tag_experiment(name, tags[name])
     return store
+
+
+connect_once = cache(connect)
+"""A database file is where it was and needs no second look. (A server may have gone away.)"""
 
 
 def look(uri: str, experiment: str, timeout: int) -> Store | None:

@@ -1,0 +1,94 @@
+"""The short way to a job's configuration: everything that Hydra's own has, or its words."""
+
+import pickle
+from shutil import copytree
+
+import pytest
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.utils import create_config_search_path
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import OmegaConf
+from workplace import PROJECT
+
+from fanin.composing import QuickLoader
+from fanin.config import register
+
+BOTH = {
+    "values": ["depth=3", "seed=7", "init.scale=1.5", "jacobian=true", "tracking.parent=12ab"],
+    "options": ["init=xavier", "activation=leaky_relu", "depth=3", "activation.slope=0.3"],
+    "a value before its option": ["init.scale=3", "init=xavier"],
+    "a value twice": ["depth=3", "depth=4"],
+    "an experiment": ["experiment=chapter/fifty_layers", "init=xavier", "seed=1"],
+    "words": ["tracking.experiment='a b'", "dtype=float64", "device.name=cpu"],
+    "an interpolation": ["hidden_size=${depth}", "depth=4"],
+    "null": ["tracking.experiment=null", "depth=4"],
+    "added": ["+activation.slope=0.1", "depth=4"],
+    "left out": ["~init.mode", "depth=4"],
+    "a list": ["sweep.exclude=[{depth: 3}]", "depth=4"],
+    "a part": ["init={scale: 3}", "depth=4"],
+    "a part after its value": ["init.scale=5", "init={scale: 3}"],
+    "forced": ["++init.other=3", "depth=4"],
+    "of Hydra's": ["hydra.job.name=mine", "depth=4"],
+}
+NEITHER = {
+    "no such setting": ["dept=3"],
+    "no such option": ["init=nope"],
+    "not a number": ["depth=three"],
+    "a part set to a value": ["timing=3"],
+    "a group by a number": ["init=3"],
+    "no such part": ["init.scael=3"],
+}
+
+
+@pytest.fixture(scope="module")
+def loaders():
+    register()
+    plain = ConfigLoaderImpl(create_config_search_path(str(PROJECT / "conf")))
+    sweep = plain.load_configuration("config", ["hydra.verbose=true"], RunMode.MULTIRUN)
+    return sweep, plain, QuickLoader(plain)
+
+
+@pytest.mark.parametrize("overrides", BOTH.values(), ids=BOTH)
+def test_is_what_hydra_composes(loaders, overrides):
+    sweep, plain, quick = loaders
+    quick.load_sweep_config(sweep, ["seed=99", *overrides])  # it must leave no trace
+    expected, found = (loader.load_sweep_config(sweep, overrides) for loader in (plain, quick))
+    assert OmegaConf.to_yaml(found) == OmegaConf.to_yaml(expected)
+    assert found == expected
+    assert told(found) == told(expected)
+
+
+def told(config, name="") -> dict[str, tuple]:
+    """The types and flags of every part."""
+    own = {name: (OmegaConf.get_type(config), config._metadata.flags, config._metadata.object_type)}
+    for key in config if OmegaConf.is_dict(config) and not config._is_none() else ():
+        node = config._get_node(key)
+        own[f"{name}.{key}"] = type(node), node._metadata.optional, node._metadata.ref_type
+        own |= told(node, f"{name}.{key}") if OmegaConf.is_config(node) else {}
+    return own
+
+
+@pytest.mark.parametrize("overrides", NEITHER.values(), ids=NEITHER)
+def test_a_wrong_one_is_answered_by_hydra(loaders, overrides):
+    sweep, plain, quick = loaders
+    raised = (HydraException, ValueError)
+    with pytest.raises(raised) as expected:
+        plain.load_sweep_config(sweep, overrides)
+    with pytest.raises(raised) as found:
+        quick.load_sweep_config(sweep, overrides)
+    assert str(found.value) == str(expected.value)
+
+
+def test_files_are_read_once_for_each_combination_of_options(tmp_path):
+    copytree(PROJECT / "conf", tmp_path / "conf")
+    plain = ConfigLoaderImpl(create_config_search_path(str(tmp_path / "conf")))
+    sweep = plain.load_configuration("config", [], RunMode.MULTIRUN)
+    quick = QuickLoader(plain)
+    quick.load_sweep_config(sweep, ["init=xavier", "depth=3"])
+    (tmp_path / "conf" / "init" / "xavier.yaml").unlink()
+    for loader in (quick, pickle.loads(pickle.dumps(quick))):
+        config = loader.load_sweep_config(sweep, ["init=xavier", "depth=4"])
+        assert (config.init.scale, config.depth) == (1, 4)
+    with pytest.raises(HydraException):
+        quick.load_sweep_config(sweep, ["init=xavier", "activation=tanh"])
