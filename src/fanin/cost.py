@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import torch
 
-from fanin.nn.activations import ReLU
+from fanin.nn.activations import ReLU, into
 from fanin.nn.linear import bias_gradient, input_gradient, linear, weight_gradient
 from fanin.nn.matmul import RUNGS
 from fanin.signal import statistics
@@ -31,7 +31,7 @@ _SAMPLE_ENTRIES = 2**17
 _SAMPLE_SECONDS = 0.05
 JOB_SECONDS = 0.2
 """What Hydra and a local store take for each job of a sweep."""
-_STATISTICS = 10  # stds that take as long as all statistics of a layer do
+_STATISTICS = 5  # stds that take as long as all statistics of a layer do
 
 
 @dataclass(frozen=True)
@@ -196,10 +196,11 @@ def _layer_seconds(layer: _Layer, matmul: str, dtype: torch.dtype, device: str) 
     z, a = new(batch, fan_out), new(batch, fan_out)
     delta, w_grad = new(batch, fan_in), new(fan_in, fan_out)
     relu, rung = ReLU(), RUNGS[matmul]
+    relu_into = into(relu)
 
     def run() -> None:
         linear(x, w, b, out=z, matmul=rung)
-        a[:] = relu.forward(z)
+        relu_into(z, out=a)
         input_gradient(z, w, out=delta, matmul=rung)
         delta.mul_(relu.derivative(x, x))
         weight_gradient(x, z, out=w_grad, matmul=rung)
@@ -211,7 +212,7 @@ def _layer_seconds(layer: _Layer, matmul: str, dtype: torch.dtype, device: str) 
 @cache
 def _entry_seconds(dtype: torch.dtype, device: str) -> tuple[float, float]:
     """To draw a weight, and to take all statistics of an entry."""
-    x = torch.ones(1, 1, 256, _SAMPLE_ENTRIES // 256, dtype=dtype, device=device)
+    x = torch.randn(1, 1, 256, _SAMPLE_ENTRIES // 256).to(device, dtype)
     drawn = _measured(lambda: torch.randn(x.shape).to(device, dtype), device)
     told = _measured(lambda: statistics.std(x), device)
     return drawn / x.numel(), told * _STATISTICS / 3 / x.numel()

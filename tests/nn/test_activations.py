@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from fanin.nn.activations import ELU, Activation, LeakyReLU, Softsign
+from fanin.nn.activations import ELU, Activation, LeakyReLU, ReLU, Softsign, into
 
 DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 # A small slope is a difference of numbers near 1, which GELU's tanh form multiplies by up to 40.
@@ -166,3 +166,21 @@ def test_every_activation_has_a_file():
     for cls in Activation.__subclasses__():
         if cls.__module__ == "fanin.nn.activations":
             assert f"_target_: fanin.nn.activations.{cls.__name__}" in offered
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_a_value_written_where_it_belongs_is_the_same(activation, dtype):
+    z = torch.linspace(-6, 6, 1001).to(dtype)
+    out = torch.full_like(z, math.nan)
+    into(activation)(z, out=out)
+    assert torch.equal(out, activation.forward(z))
+
+
+def test_a_subclass_is_asked_for_its_own_value():
+    class Doubled(ReLU):
+        def forward(self, z):
+            return 2 * super().forward(z)
+
+    z, out = torch.tensor([-1.0, 3.0]), torch.empty(2)
+    into(Doubled())(z, out=out)
+    assert out.tolist() == [0, 6]

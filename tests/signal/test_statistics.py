@@ -22,7 +22,15 @@ from fanin.nn.activations import (
 )
 from fanin.nn.init import Normal
 from fanin.signal import statistics
-from fanin.signal.statistics import correlation, dead_and_saturated, mean, norm, std
+from fanin.signal.statistics import (
+    correlation,
+    dead_and_saturated,
+    mean,
+    mean_and_std,
+    mean_std_and_correlation,
+    norm,
+    std,
+)
 
 DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 
@@ -233,9 +241,10 @@ def test_what_is_not_finite_spoils_its_own_layer_alone(statistic, value):
 
 
 def test_correlation_leaves_out_rows_of_zeros():
-    x = random(2, 1, 6, 5)
+    x = random(2, 1, 6, 5, dtype=torch.float64)
     x[:, :, [1, 4]] = 0
-    assert torch.equal(correlation(x), correlation(x[:, :, [0, 2, 3, 5]]))
+    without = correlation(x[:, :, [0, 2, 3, 5]])  # whose sums have another order
+    np.testing.assert_allclose(correlation(x), without, rtol=1e-14)
     assert_is_its_definition(correlation, x)
 
 
@@ -368,3 +377,28 @@ def test_counting_the_dead_leaves_a_pass_as_it_was():
         dead_and_saturated(activation, z, a)
         assert torch.equal(z, z_before)
         assert torch.equal(a, a_before)
+
+
+@every_dtype
+@pytest.mark.parametrize("centre", [0.0, 3.0])
+def test_two_from_one_reading_are_the_same(dtype, centre):
+    x = centre + random(5, 2, 8, 5, dtype=dtype)
+    x[1] *= 1e4
+    x[2] = 0
+    x[3] *= 6e-8
+    expected = mean(x), std(x), correlation(x)
+    for one, other in zip(mean_std_and_correlation(x), expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_replica_measured_with_care_leaves_the_others_alone():
+    """One whose mean is large, one out of range, and one as usual, in the same layer."""
+    x = random(2, 3, 200, 100)
+    x[:, 0] += 1e3
+    x[:, 1] *= 1e30
+    alone = mean_and_std(x[:, 2:])
+    for together, one, definition in zip(mean_and_std(x), alone, (mean, std), strict=True):
+        assert torch.equal(together[:, 2:], one)
+        expected = DEFINITIONS[definition](float64(x))
+        np.testing.assert_allclose(together[:, 0], expected[:, 0], rtol=2e-6)
+        np.testing.assert_allclose(together[:, 1], expected[:, 1], rtol=2e-6, atol=2e24)

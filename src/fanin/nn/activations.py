@@ -9,6 +9,7 @@ A new activation is a subclass with these two methods and a YAML file in conf/ac
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -64,7 +65,7 @@ class ReLU(Activation):
         return z.relu()
 
     def derivative(self, z: Tensor, a: Tensor) -> Tensor:
-        return (z > 0).to(z.dtype)
+        return a.sign()  # a is 0 or above
 
 
 @dataclass(frozen=True)
@@ -239,6 +240,22 @@ class Erf(Activation):
 
     def derivative(self, z: Tensor, a: Tensor) -> Tensor:
         return (-z * z).exp() * (2 / math.sqrt(math.pi))
+
+
+_INTO: dict[type[Activation], Callable[..., Tensor]] = {
+    ReLU: lambda z, out: torch.clamp(z, min=0, out=out),
+    Tanh: torch.tanh,
+    Sigmoid: torch.sigmoid,
+    Erf: torch.erf,
+}
+
+
+def into(activation: Activation) -> Callable[..., object]:
+    """(z, out=a): writes phi(z) into a, in one step where PyTorch has one.
+
+    By the class itself: a subclass may have another forward.
+    """
+    return _INTO.get(type(activation), lambda z, out: out.copy_(activation.forward(z)))
 
 
 def _normal_cdf(z: Tensor) -> Tensor:

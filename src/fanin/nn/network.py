@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from fanin.nn.activations import Activation
+from fanin.nn.activations import Activation, into
 from fanin.nn.linear import bias_gradient, input_gradient, linear, weight_gradient
 from fanin.nn.losses import Loss
 from fanin.nn.matmul import Rung, builtin
@@ -54,6 +54,8 @@ class Network:
         self._layers = parameters.layers()
         self._gradients = self.gradients.layers()
         self._stacks = list(zip(self.z, self.a, self.delta, strict=True))
+        self._xs = [inputs.expand(replicas, *inputs.shape), *self.a]  # what each layer is given
+        self._activate_into = into(activation)
 
     @property
     def depth(self) -> int:
@@ -68,14 +70,13 @@ class Network:
 
     def forward(self, after_layer: Callable[[], None] = lambda: None) -> None:
         """Layers 1 to depth, then the output layer and the loss."""
-        *hidden, (w_last, b_last) = self._layers
-        x = self.inputs
-        for (w, b), (z, a, _) in zip(hidden, self._stacks, strict=True):
+        layers = zip(self._xs, self._layers, strict=True)
+        for (x, (w, b)), (z, a, _) in zip(layers, self._stacks, strict=False):
             linear(x, w, b, out=z, matmul=self.matmul)
-            a[:] = self.activation.forward(z)
-            x = a
+            self._activate_into(z, out=a)
             after_layer()
-        linear(x, w_last, b_last, out=self.out, matmul=self.matmul)
+        x, (w, b) = self._xs[-1], self._layers[-1]
+        linear(x, w, b, out=self.out, matmul=self.matmul)
         self.loss = self.loss_function.forward(self.out, self.targets)
         after_layer()
 
@@ -90,8 +91,7 @@ class Network:
                 delta *= self.activation.derivative(z, a)
                 grad = delta
             w_grad, b_grad = self._gradients[layer]
-            x = self._stacks[layer - 1][1] if layer else self.inputs
-            weight_gradient(x, grad, out=w_grad, matmul=self.matmul)
+            weight_gradient(self._xs[layer], grad, out=w_grad, matmul=self.matmul)
             bias_gradient(grad, out=b_grad)
             after_layer()
 

@@ -106,16 +106,18 @@ def measure(
     also: numbers that were found elsewhere, of the run or (replicas,).
     """
     z, a, delta, gradients = network.z, network.a, network.delta, network.gradients
+    z_mean, z_std = statistics.mean_and_std(z)
+    a_mean, a_std, correlation = statistics.mean_std_and_correlation(a)
     dead, saturated = statistics.dead_and_saturated(network.activation, z, a)
     weight_gradients = [statistics.norm(stack) for stack in (gradients.first, gradients.hidden)]
     measured = {
-        "preactivation/mean": statistics.mean(z),
-        "preactivation/std": statistics.std(z),
-        "activation/mean": statistics.mean(a),
-        "activation/std": statistics.std(a),
+        "preactivation/mean": z_mean,
+        "preactivation/std": z_std,
+        "activation/mean": a_mean,
+        "activation/std": a_std,
         "activation/dead_fraction": dead,
         "activation/saturated_fraction": saturated,
-        "activation/correlation": statistics.correlation(a),
+        "activation/correlation": correlation,
         "gradient/preactivation_norm": statistics.norm(delta),
         "gradient/weight_norm": torch.cat(weight_gradients),
         "gradient/bias_norm": statistics.norm(gradients.biases),
@@ -206,15 +208,17 @@ def _side_by_side(name: str, profiles: Sequence[Profile], depth: int) -> Array:
 
 
 def _with_companions(seeds: dict[str, Array]) -> Iterator[tuple[str, Array]]:
-    for name, values in seeds.items():
-        yield name, percentile(values, 50)
-        if values.shape[1] > 1:
-            yield f"{name}_low", percentile(values, 16)
-            yield f"{name}_high", percentile(values, 84)
+    every = np.stack(list(seeds.values()))  # (curves, depth, replicas)
+    companions = {"": 50, "_low": 16, "_high": 84} if every.shape[-1] > 1 else {"": 50}
+    for ending, percent in companions.items():
+        values = percentile(every, percent)
+        yield from zip([name + ending for name in seeds], values, strict=True)
 
 
 def percentile(values: Array, percent: float) -> Array:
     """Percentile along the last axis, interpolated, of the values that are not nan."""
+    if values.shape[-1] == 1:
+        return values[..., 0]
     ranked = np.sort(values, axis=-1)  # nan comes last
     last = np.maximum((~np.isnan(values)).sum(axis=-1, keepdims=True) - 1, 0)
     below, weight = np.divmod(percent / 100 * last, 1)
@@ -238,8 +242,7 @@ def growth(curve: Array) -> float:
 
 def _growth(seeds: Array) -> float:
     """The median over the replicas that have such a factor; nan where none has."""
-    factors = [factor for factor in map(growth, seeds.T) if not math.isnan(factor)]
-    return float(np.median(factors)) if factors else math.nan
+    return float(percentile(np.array([growth(curve) for curve in seeds.T]), 50))
 
 
 def _spread(seeds: Array) -> float:
@@ -254,6 +257,7 @@ def _first_nonfinite_layer(forward: Array, backward: Array) -> float:
 
     In whichever replica meets one first; nan where none does.
     """
-    layers = [*range(1, len(forward) + 1), *range(len(forward), 0, -1)]
-    finite = [*forward, *backward[::-1]]
-    return next((float(n) for n, ok in zip(layers, finite, strict=True) if not ok.all()), math.nan)
+    layers = np.arange(1, len(forward) + 1)
+    finite = np.concatenate([forward, backward[::-1]]).all(axis=1)
+    broken = np.concatenate([layers, layers[::-1]])[~finite]
+    return float(broken[0]) if len(broken) else math.nan

@@ -1,16 +1,19 @@
 """Statistics of a whole stack at once: (depth, replicas, batch, width) -> (depth, replicas).
 
 A measurement must not break before the thing measured does. Activations of 1e25 are still
-finite in float32 but their squares are not, so each layer is first divided by a power of two
-near its largest entry, which costs no precision, and the result is multiplied back in
-float64. Half precision is measured in float32. A layer that holds a value that is not finite
-gives nan or inf.
+finite in float32 but their squares are not. So a stack is measured as it stands, in a few
+readings, and then once more with care where that says little: a layer whose squares are out of
+range is divided by a power of two near its largest entry, which costs no precision, and the
+result is multiplied back in float64. Half precision is measured in float32. A layer that holds
+a value that is not finite gives nan or inf.
+
+Entries are added up row by row, and the rows in float64: one long float32 sum would lose digits.
 
 Results are float64, on the CPU.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -28,42 +31,40 @@ _CHUNK = 2**18  # entries measured at once: the temporaries then stay in the cac
 
 def mean(x: Tensor) -> Tensor:
     """Mean over batch and units."""
-
-    def chunk(x: Tensor) -> Tensor:
-        scaled, exponent = scale(x)
-        return _result(scaled.mean((-2, -1)), exponent)
-
-    return _by_layers(chunk, x)
+    return mean_and_std(x)[0]
 
 
 def std(x: Tensor) -> Tensor:
-    """Standard deviation over batch and units, n - 1 below; 0 for a single value.
-
-    Taken around the mean, and corrected for the rounding of that mean (Chan et al. 1983,
-    eq. 1.7), so that it stays accurate where the mean is large against it.
-    """
-
-    def chunk(x: Tensor) -> Tensor:
-        scaled, exponent = scale(x)
-        n = x.shape[-2] * x.shape[-1]
-        deviation = scaled.sub_(scaled.mean((-2, -1), keepdim=True))
-        correction = deviation.mean((-2, -1)).square()
-        variance = deviation.square_().mean((-2, -1)).sub_(correction).clamp_(min=0)
-        return _result((variance * (n / max(n - 1, 1))).sqrt(), exponent)
-
-    return _by_layers(chunk, x)
+    """Standard deviation over batch and units, n - 1 below; 0 for a single value."""
+    return mean_and_std(x)[1]
 
 
 def norm(x: Tensor) -> Tensor:
     """L2 norm over all entries of a layer."""
+    return _at_any_size(lambda _, norms: _length(norms), x, _row_norms(x))
 
-    def chunk(x: Tensor) -> Tensor:
-        scaled, exponent = scale(x)
-        # Row by row first: one long float32 sum would lose digits on a large layer.
-        rows = torch.linalg.vector_norm(scaled, dim=-1)
-        return _result(torch.linalg.vector_norm(rows, dim=-1), exponent)
 
-    return _by_layers(chunk, x)
+def correlation(a: Tensor) -> Tensor:
+    """Mean cosine between the activation vectors of different inputs of the batch.
+
+    With unit vectors u_i, the sum of the cosines of all pairs is |sum u_i|^2 - n. An input
+    whose activations are all zero has no direction and is left out; nan where fewer than two
+    inputs are left, and in a layer of one unit, where a direction is no more than a sign.
+    """
+    return _correlation(a, _row_norms(a))
+
+
+def mean_and_std(x: Tensor) -> tuple[Tensor, Tensor]:
+    """`mean` and `std`, for what one of them costs."""
+    mean, std = _at_any_size(_moments, x, _row_norms(x))
+    return mean, std
+
+
+def mean_std_and_correlation(a: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """`mean`, `std` and `correlation`, which all start from the norms of the rows."""
+    norms = _row_norms(a)
+    mean, std = _at_any_size(_moments, a, norms)
+    return mean, std, _correlation(a, norms)
 
 
 def dead_and_saturated(activation: Activation, z: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
@@ -86,47 +87,106 @@ def dead_and_saturated(activation: Activation, z: Tensor, a: Tensor) -> tuple[Te
     return dead, saturated
 
 
-def correlation(a: Tensor) -> Tensor:
-    """Mean cosine between the activation vectors of different inputs of the batch.
+def _row_norms(x: Tensor) -> Tensor:
+    """Of each input's values in a layer: (depth, replicas, batch)."""
+    return _by_layers(lambda x: torch.linalg.vector_norm(_at_least_float32(x), dim=-1), x)
 
-    With unit vectors u_i, the sum of the cosines of all pairs is |sum u_i|^2 - n. An input
-    whose activations are all zero has no direction and is left out; nan where fewer than two
-    inputs are left, and in a layer of one unit, where a direction is no more than a sign.
+
+def _length(norms: Tensor) -> Tensor:
+    length: Tensor = torch.linalg.vector_norm(norms.double(), dim=-1)
+    return length
+
+
+def _moments(x: Tensor, norms: Tensor) -> Tensor:
+    """Mean and std, (2, depth, replicas), given the norms of x's rows.
+
+    The variance is the mean square less the square of the mean, unless most of it cancels.
     """
+    n = x.shape[-2] * x.shape[-1]
+    sums = _by_layers(lambda x: _at_least_float32(x).sum(-1), x)
+    mean = sums.double().sum(-1) / n
+    square = norms.double().square().sum(-1) / n
+    variance = square - mean.square()
+    cancels = ~(8 * variance > square)
+    for layers in _chunks_where(cancels, x):
+        accurate = _variance_around(mean[layers], x[layers])
+        variance[layers] = torch.where(cancels[layers], accurate, variance[layers])
+    return torch.stack([mean, (variance * (n / max(n - 1, 1))).sqrt()])
 
-    def chunk(a: Tensor) -> Tensor:
-        a = _at_least_float32(a)
-        largest = a.abs().amax(-1, keepdim=True)
-        n = (largest > 0).sum((-2, -1)).double()
-        u = a / largest.masked_fill_(largest == 0, 1)
-        u /= torch.linalg.vector_norm(u, dim=-1, keepdim=True).clamp_(min=0.5)
-        pairs = u.sum(-2).square().sum(-1).double() - n
-        some = (n > 1) & (a.shape[-1] > 1)
-        return pairs / torch.where(some, n * (n - 1), torch.nan)
 
-    return _by_layers(chunk, a)
+def _variance_around(mean: Tensor, x: Tensor) -> Tensor:
+    """The mean square around the mean, which is accurate where the mean is large against it.
+
+    Corrected for the rounding of that mean (Chan et al. 1983, eq. 1.7).
+    """
+    x = _at_least_float32(x)
+    deviation = x - mean.to(x)[..., None, None]
+    correction = deviation.mean((-2, -1)).square()
+    return deviation.square_().mean((-2, -1)).sub_(correction).clamp_(min=0).cpu().double()
+
+
+def _correlation(a: Tensor, norms: Tensor) -> Tensor:
+    """Given the norms of a's rows."""
+
+    def sum_of_units(a: Tensor, norms: Tensor) -> Tensor:
+        weights = torch.where(norms > 0, 1 / norms, 0).to(a.device)
+        return (a * weights[..., None]).sum(-2)
+
+    sums = _by_layers(sum_of_units, a, norms)
+    for layers in _chunks_where(~_in_range(norms), a):
+        scaled, _ = scale(a[layers], dim=(-1,))
+        norms[layers] = _row_norms(scaled)
+        sums[layers] = _by_layers(sum_of_units, scaled, norms[layers])
+    n = (norms > 0).sum(-1).double()
+    pairs = sums.double().square().sum(-1) - n
+    some = (n > 1) & (a.shape[-1] > 1)
+    return pairs / torch.where(some, n * (n - 1), torch.nan)
+
+
+def _at_any_size(statistic: Callable[..., Tensor], x: Tensor, norms: Tensor) -> Tensor:
+    """A statistic of x and the norms of its rows, (..., depth, replicas), that grows with x.
+
+    Measured again, on a copy of another size, where squares are out of range.
+    """
+    found: Tensor = statistic(x, norms)
+    for layers in _chunks_where(~_in_range(_length(norms).to(norms.dtype)), x):
+        scaled, exponent = scale(x[layers])
+        found[..., layers, :] = statistic(scaled, _row_norms(scaled)) * exponent.exp2()
+    return found
+
+
+def _in_range(norms: Tensor) -> Tensor:
+    """Where the squares that were added up cannot have overflown, nor have lost digits."""
+    limits = torch.finfo(norms.dtype)
+    return (norms > limits.tiny**0.4) & (norms < limits.max**0.4)
+
+
+def scale(x: Tensor, dim: tuple[int, ...] = (-2, -1)) -> tuple[Tensor, Tensor]:
+    """x divided by 2^e, near the largest entry along `dim`, in a copy; and e, without `dim`."""
+    x = _at_least_float32(x)
+    exponent = x.abs().amax(dim, keepdim=True).frexp().exponent.to(x.dtype)
+    # Within these limits both 2^e and 2^-e are normal numbers, and no square overflows.
+    limit = math.frexp(torch.finfo(x.dtype).max)[1] - 8
+    exponent.clamp_(-limit, limit)
+    return x * (-exponent).exp2(), exponent.squeeze(dim).cpu().double()
 
 
 def _by_layers(statistic: Callable[..., Tensor], *stacks: Tensor) -> Tensor:
     """Apply a statistic to a few layers at a time, so that its temporaries stay small."""
-    layers = max(1, _CHUNK // max(1, stacks[0][:1].numel()))
-    chunks = zip(*(torch.split(stack, layers) for stack in stacks), strict=True)
-    return torch.cat([statistic(*chunk) for chunk in chunks]).cpu().double()
+    parts = (statistic(*(stack[layers] for stack in stacks)) for layers in _chunks(stacks[0]))
+    return torch.cat(list(parts)).cpu()
 
 
-def scale(x: Tensor) -> tuple[Tensor, Tensor]:
-    """x divided by 2^e, near each layer's largest entry, in a copy; and e, (layers, replicas)."""
-    x = _at_least_float32(x)
-    exponent = x.abs().amax((-2, -1)).frexp().exponent.to(x.dtype)
-    # Within these limits both 2^e and 2^-e are normal numbers, and no square overflows.
-    limit = math.frexp(torch.finfo(x.dtype).max)[1] - 8
-    exponent.clamp_(-limit, limit)
-    return x * (-exponent).exp2()[..., None, None], exponent
+def _chunks(x: Tensor) -> list[slice]:
+    """Of a stack's layers; at least one."""
+    layers = max(1, _CHUNK // max(1, x[:1].numel()))
+    return [slice(first, first + layers) for first in range(0, max(len(x), 1), layers)]
 
 
-def _result(value: Tensor, exponent: Tensor) -> Tensor:
-    """value * 2^exponent, in float64's range."""
-    return value.cpu().double() * exponent.cpu().double().exp2()
+def _chunks_where(condition: Tensor, x: Tensor) -> Iterator[slice]:
+    """The chunks of x in which a condition, with layers in front, holds anywhere."""
+    if condition.any():
+        yield from (layers for layers in _chunks(x) if condition[layers].any())
 
 
 def _at_least_float32(x: Tensor) -> Tensor:
