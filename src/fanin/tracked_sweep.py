@@ -124,13 +124,28 @@ class TrackedSweep:
         leave_out(jobs, self._clauses(), must_select=is_typed)
         for job, config, (_, _, choices) in zip(jobs, configs, composed, strict=True):
             if not job.is_left_out:
-                parts = prepare(config, choices)
+                with self._naming(job):
+                    parts = prepare(config, choices)
                 job.config_hash = record.config_hash(config)
                 job.code_version = record.code_version(config)
                 if self.config.sweep.plan:
                     job.seconds, job.memory = estimate(config, parts)
                     job.forecast = foresee(config, parts, job.params)
         return jobs
+
+    @contextmanager
+    def _naming(self, job: Job) -> Iterator[None]:
+        """What makes a job impossible is said with how to leave it out, where others may work."""
+        swept = {setting.name for setting in self.line if setting.is_swept}
+        mine = {name: value for name, value in job.params.items() if name in swept}
+        try:
+            yield
+        except SettingError as error:
+            if not mine:
+                raise
+            clause = ", ".join(f"{name}: {value}" for name, value in mine.items())
+            hint = f"to leave it out, add 'sweep.exclude=[{{{clause}}}]'"
+            raise SettingError(f"{error}; {hint}") from error
 
     def _claims(self) -> list[Claim]:
         """The experiment's claims, each of which could be judged.
