@@ -158,7 +158,9 @@ def _at_any_size(statistic: Callable[..., Tensor], x: Tensor, norms: Tensor) -> 
 def _in_range(norms: Tensor) -> Tensor:
     """Where the squares that were added up cannot have overflown, nor have lost digits."""
     limits = torch.finfo(norms.dtype)
-    return (norms > limits.tiny**0.4) & (norms < limits.max**0.4)
+    least, most = float(limits.tiny) ** 0.4, float(limits.max) ** 0.4
+    inside: Tensor = (norms > least) & (norms < most)
+    return inside
 
 
 def scale(x: Tensor, dim: tuple[int, ...] = (-2, -1)) -> tuple[Tensor, Tensor]:
@@ -173,8 +175,14 @@ def scale(x: Tensor, dim: tuple[int, ...] = (-2, -1)) -> tuple[Tensor, Tensor]:
 
 def _by_layers(statistic: Callable[..., Tensor], *stacks: Tensor) -> Tensor:
     """Apply a statistic to a few layers at a time, so that its temporaries stay small."""
-    parts = (statistic(*(stack[layers] for stack in stacks)) for layers in _chunks(stacks[0]))
-    return torch.cat(list(parts)).cpu()
+    first, *others = _chunks(stacks[0])
+    part = statistic(*(stack[first] for stack in stacks))
+    # Made at once: small results in between would keep the room of temporaries from being reused.
+    found = part.new_empty(len(stacks[0]), *part.shape[1:])
+    found[first] = part
+    for layers in others:
+        found[layers] = statistic(*(stack[layers] for stack in stacks))
+    return found.cpu()
 
 
 def _chunks(x: Tensor) -> list[slice]:
