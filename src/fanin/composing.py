@@ -4,7 +4,7 @@ Hydra composes a job from all of its files, which takes longer than many a job. 
 the same options differ in single values, and those can be set on a copy of what Hydra composed.
 """
 
-from copy import deepcopy
+import pickle
 from functools import lru_cache
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
@@ -23,7 +23,7 @@ class QuickLoader(ConfigLoaderImpl):
 
     def __init__(self, like: ConfigLoader) -> None:
         super().__init__(like.get_search_path())
-        self._composed: dict[tuple[str, ...], DictConfig] = {}
+        self._composed: dict[tuple[str, ...], bytes] = {}  # a copy is sooner read than made
 
     def load_sweep_config(
         self, master_config: DictConfig, sweep_overrides: list[str]
@@ -33,7 +33,7 @@ class QuickLoader(ConfigLoaderImpl):
         options = [o for o in overrides if self.repository.group_exists(o.key_or_group)]
         values = [o for o in overrides if o not in options]
         if all(isinstance(o.value(), str) for o in options) and all(map(_is_plain, values)):
-            config = deepcopy(self._with(options, master_config))
+            config = self._with(options, master_config)
             if _set(values, config):
                 job = config.hydra.job
                 config.hydra.overrides.task = sweep_overrides
@@ -47,8 +47,10 @@ class QuickLoader(ConfigLoaderImpl):
         if key not in self._composed:
             if len(self._composed) == _REMEMBERED:
                 self._composed.clear()
-            self._composed[key] = super().load_sweep_config(master_config, [*key])
-        return self._composed[key]
+            config = super().load_sweep_config(master_config, [*key])
+            self._composed[key] = pickle.dumps(config)
+        copy: DictConfig = pickle.loads(self._composed[key])
+        return copy
 
 
 def _set(values: list[Override], config: DictConfig) -> bool:

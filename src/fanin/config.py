@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
@@ -324,8 +325,13 @@ def options(group: str) -> list[str]:
 
 def option(group: str, name: str, kind: type) -> Any:
     """What an option's file describes, on its own defaults. Raises SettingError."""
-    node = OmegaConf.load(PROJECT / "conf" / group / f"{name}.yaml")
-    return build(OmegaConf.create({group: node}), group, kind)
+    return build(OmegaConf.create({group: _written(group, name)}), group, kind)
+
+
+@cache
+def _written(group: str, name: str) -> DictConfig:
+    """What an option's file says."""
+    return cast(DictConfig, OmegaConf.load(PROJECT / "conf" / group / f"{name}.yaml"))
 
 
 def own_settings(config: DictConfig, group: str, name: str) -> list[str]:
@@ -335,8 +341,8 @@ def own_settings(config: DictConfig, group: str, name: str) -> list[str]:
     """
     if name not in options(group):
         return []
-    node = OmegaConf.load(PROJECT / "conf" / group / f"{name}.yaml")
-    return [str(key) for key in config[group] if config[group][key] != node.get(key)]
+    written = _written(group, name)
+    return [str(key) for key in config[group] if config[group][key] != written.get(key)]
 
 
 def complete(config: DictConfig) -> DictConfig:
