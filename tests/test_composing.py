@@ -11,8 +11,8 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 from workplace import PROJECT
 
-from fanin.composing import QuickLoader
 from fanin.config import register
+from fanin.sweep import QuickLoader
 
 BOTH = {
     "values": ["depth=3", "seed=7", "init.scale=1.5", "jacobian=true", "tracking.parent=12ab"],

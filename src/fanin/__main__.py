@@ -76,7 +76,7 @@ def sync() -> None:
 def advise(settings: Sequence[str]) -> None:
     """Print the ranking of inits for the network of these settings. Raises SettingError."""
     register()
-    from fanin.pipeline import advise as rank_inits
+    from fanin.advising import advise as rank_inits
     from fanin.report.summary import screen
 
     rank_inits(settings, screen())

@@ -5,12 +5,10 @@ that a user's settings can make fail, so that a wrong one is answered before a r
 """
 
 import os
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from shlex import quote
 from types import MappingProxyType
 
 import numpy as np
@@ -21,7 +19,7 @@ from rich.console import Console
 from torch import Tensor
 
 from fanin import cost
-from fanin.advice import Candidate, Task, candidate, expect, rank, ranking, suggest
+from fanin.advice import Task, candidate, expect, suggest
 from fanin.config import (
     CHOICES,
     PROJECT,
@@ -31,7 +29,6 @@ from fanin.config import (
     check_disk,
     chosen,
     complete,
-    composed,
     is_alone,
     own_settings,
 )
@@ -50,7 +47,6 @@ from fanin.report.comparison import Line
 from fanin.report.outcome import Outcome
 from fanin.report.progress import status
 from fanin.report.summary import (
-    RankedInit,
     say_links,
     say_spectrum,
     say_waiting,
@@ -58,7 +54,6 @@ from fanin.report.summary import (
     say_why,
     screen,
     show,
-    show_ranking,
 )
 from fanin.signal.beside import with_theory
 from fanin.signal.forecast import Forecast
@@ -66,7 +61,6 @@ from fanin.signal.inputs import describe
 from fanin.signal.isometry import isometry
 from fanin.signal.jacobian import INPUTS, spectrum
 from fanin.signal.profile import measure
-from fanin.signal.theory import PERCENTILE, STD
 from fanin.signal.timing import time_passes, time_product
 from fanin.signal.verdict import because, verdict
 from fanin.sweep_folder import is_taken_over, say_ended
@@ -216,53 +210,6 @@ def foresee(config: DictConfig, parts: Parts, chosen: Choices) -> Forecast | Non
         return None
 
 
-def advise(overrides: Sequence[str], console: Console) -> None:
-    """Rank the options of init for the network that the overrides describe. Raises SettingError."""
-    for override in overrides:
-        if re.match(r"[\w./+]*=[^\[{('\"]*,|experiment=", override):
-            raise SettingError(f"{override}: advise looks at one network; give its settings")
-    config, choices = composed(overrides)
-    if config.depth == 0:
-        raise SettingError("depth=0: has no hidden layer to advise on; use 1 or more")
-    parts = prepare(config, choices)
-    task = task_of(config, parts, choices)
-    try:
-        found, refused = ranking(task)
-    except Exception as error:
-        raise _cannot_be_asked(choices, error) from error
-    typed = tuple(o for o in overrides if re.match(r"\+*init(=|\.(?!bias_std))", o))
-    if any("init." in override for override in typed):
-        found = sorted([candidate(typed, parts.init, task), *found], key=rank)
-    console.print(
-        f"{task.activation_name}, {task.depth} layers of {task.width} units, {task.inputs.count} "
-        f"inputs of {task.inputs.features} values; by theory\n"
-    )
-    show_ranking([_ranked(one) for one in found], console)
-    for name, why in refused.items():
-        console.print(f"\nnot ranked: init={name}, {why}")
-    if found[0].is_healthy:
-        others = [o for o in overrides if o not in typed]
-        line = " ".join(map(quote, ["python", "run.py", *others, *found[0].settings]))
-        console.print(f"\nrun the best with\n\n    {line}\n")
-    else:
-        console.print(f"\ntry {suggest(parts.init, task, has_scale='scale' in config.init).text}\n")
-
-
-def _ranked(one: Candidate) -> RankedInit:
-    prediction, point = one.prediction, one.prediction.point
-    return RankedInit(
-        settings=one.typed.removeprefix("init="),
-        sigma_w2=prediction.sigma_w2,
-        std=one.forecast.std,
-        low=float(prediction.at(STD, -PERCENTILE)[-1]),
-        high=float(prediction.at(STD, PERCENTILE)[-1]),
-        gradient=one.forecast.gradient,
-        cosine=one.forecast.cosine,
-        phase=point.phase if point else "-",
-        verdict=one.forecast.said,
-    )
-
-
 def task_of(config: DictConfig, parts: Parts, chosen: Choices) -> Task:
     """What the network is to do, whatever its init; `chosen` has the options' names."""
     own = own_settings(config, "init", str(chosen["init"]))
@@ -406,10 +353,10 @@ def _given(init: Init, activation: Activation, choices: Choices) -> Init:
         wrong = f"init={choices['init']} activation={choices['activation']}: {error}"
         raise SettingError(wrong) from error
     except Exception as error:
-        raise _cannot_be_asked(choices, error) from error
+        raise cannot_be_asked(choices, error) from error
 
 
-def _cannot_be_asked(choices: Choices, error: Exception) -> SettingError:
+def cannot_be_asked(choices: Choices, error: Exception) -> SettingError:
     """What an activation of the user's own raises, whom theory asks in float64."""
     said = f"theory cannot be worked out, it raises {type(error).__name__}: {error}"
     return SettingError(f"activation={choices['activation']}: {said}")
