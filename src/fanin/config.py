@@ -9,6 +9,7 @@ import errno
 import inspect
 import logging
 import os
+import pickle
 import re
 import shutil
 import signal
@@ -16,7 +17,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
@@ -360,13 +361,19 @@ def complete(config: DictConfig) -> DictConfig:
                 continue
             raise SettingError(f"{group}: its file has no _target_; name a class there")
         with _naming(group):
-            found = get_class(target)
-            if is_dataclass(found):
-                typed = OmegaConf.merge(OmegaConf.structured(found), node)
-                node = OmegaConf.to_container(typed, throw_on_missing=True)
-        values[group] = {"_target_": target, **node}
+            values[group] = {"_target_": target, **_typed(target, pickle.dumps(node))}
     values["tracking"]["uri"] = located(values["tracking"]["uri"])
     return OmegaConf.create(values)
+
+
+@lru_cache(maxsize=64)  # the jobs of a sweep have few of them; as bytes, 2 and 2.0 are two
+def _typed(target: str, node: bytes) -> dict[str, Any]:
+    """The settings of a group, in the types of its class."""
+    found, settings = get_class(target), pickle.loads(node)
+    if is_dataclass(found):
+        typed = OmegaConf.merge(OmegaConf.structured(found), settings)
+        settings = OmegaConf.to_container(typed, throw_on_missing=True)
+    return cast(dict[str, Any], settings)
 
 
 def foreign_sources(config: DictConfig) -> list[Path]:
