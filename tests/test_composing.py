@@ -55,7 +55,6 @@ def test_is_what_hydra_composes(loaders, overrides):
     quick.load_sweep_config(sweep, ["seed=99", *overrides])  # it must leave no trace
     expected, found = (loader.load_sweep_config(sweep, overrides) for loader in (plain, quick))
     assert OmegaConf.to_yaml(found) == OmegaConf.to_yaml(expected)
-    assert found == expected
     assert told(found) == told(expected)
 
 

@@ -113,7 +113,7 @@ def test_the_description_says_what_came_out_and_leads_to_the_curves(main_job, lo
     parent, *_ = main_job
     page = look(links.run_page("1", parent.info.run_id))
     expect(page.get_by_text("Where will a signal survive: init xavier, kaiming")).to_be_visible()
-    expect(page.get_by_text("2 healthy, 1 vanishing, 1 collapsed")).to_be_visible()
+    expect(page.get_by_text("2 healthy, 1 collapsed, 1 vanishing")).to_be_visible()
     with page.expect_popup() as opened:
         page.get_by_role("link", name="std of every layer").click()
     assert {name for name, _ in drawn(opened.value)} == {*DEPTHS}
