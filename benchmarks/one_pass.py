@@ -22,7 +22,6 @@ import csv
 import json
 import platform
 import random
-import resource
 import statistics
 import subprocess
 import sys
@@ -261,7 +260,7 @@ def of_depth(depth: int) -> dict[str, float]:
     """
     torch.set_num_threads(1)
     fanin(build(200, 100, 2, 1))
-    before = _resident()
+    before = _resident("VmRSS")
     network = build(200, 100, depth, 1)
     fanin(network)
     times = []
@@ -270,19 +269,19 @@ def of_depth(depth: int) -> dict[str, float]:
         fanin(network)
         times.append(time.perf_counter() - start)
     size = Size(depth=depth, inputs=100, width=100, outputs=1, batch=200, replicas=1)
-    peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
         "depth": depth,
         "us_a_layer": round(1e6 * statistics.median(times) / depth, 1),
         "least_us_a_layer": round(1e6 * min(times) / depth, 1),
         "stacks_mb": round(4 * (2 * size.weights + 3 * size.stack) / 1e6, 1),
-        "grown_mb": round((peak - before) / 1e6, 1),
+        "grown_mb": round((_resident("VmHWM") - before) / 1e6, 1),
     }
 
 
-def _resident() -> int:
-    """Bytes of memory that this process has now."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+def _resident(which: str) -> int:
+    """Bytes of memory that this process has now (VmRSS), or has had at its fullest (VmHWM)."""
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(status.partition(f"{which}:")[2].split()[0])
 
 
 def against_depth() -> list[dict[str, float]]:
