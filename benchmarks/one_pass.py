@@ -247,6 +247,7 @@ def compare(case: Case) -> list[dict[str, object]]:
                 "ms": f"{1e3 * statistics.median(times[name]):.3g}",
                 "over_ms": f"{1e3 * statistics.median(times[peer]):.3g}",
                 "rounds": len(ratios),
+                "threads": torch.get_num_threads(),
             }
         )
     return rows
@@ -320,6 +321,7 @@ def main() -> None:
     print("| case | | over | ratio, median (middle half) | target | ms | over, ms |")
     print("|---|---|---|---|---|---|---|")
     rows = []
+    start, worked = time.perf_counter(), time.process_time()
     for case in CASES:
         rows += compare(case)
         for row in (row for row in rows if row["case"] == case.name):
@@ -327,6 +329,11 @@ def main() -> None:
             spread = f"{row['ratio']} ({row['low']} to {row['high']})"
             cells = [row["case"], row["what"], row["over"], spread, target, row["ms"]]
             print(f"| {' | '.join(map(str, [*cells, row['over_ms']]))} |", flush=True)
+    passed = (time.perf_counter() - start) * torch.get_num_threads()
+    share = (time.process_time() - worked) / passed
+    print(
+        f"\nof its threads' time it was given {share:.0%}: the rest went to others, or in waiting"
+    )
     write("one_pass", rows)
     if not torch.cuda.is_available():
         print("\nno CUDA device is at hand: no table of a GPU")
