@@ -22,7 +22,6 @@ import csv
 import json
 import platform
 import random
-import resource
 import statistics
 import subprocess
 import sys
@@ -248,6 +247,7 @@ def compare(case: Case) -> list[dict[str, object]]:
                 "ms": f"{1e3 * statistics.median(times[name]):.3g}",
                 "over_ms": f"{1e3 * statistics.median(times[peer]):.3g}",
                 "rounds": len(ratios),
+                "threads": torch.get_num_threads(),
             }
         )
     return rows
@@ -261,7 +261,7 @@ def of_depth(depth: int) -> dict[str, float]:
     """
     torch.set_num_threads(1)
     fanin(build(200, 100, 2, 1))
-    before = _resident()
+    before = _resident("VmRSS")
     network = build(200, 100, depth, 1)
     fanin(network)
     times = []
@@ -270,19 +270,19 @@ def of_depth(depth: int) -> dict[str, float]:
         fanin(network)
         times.append(time.perf_counter() - start)
     size = Size(depth=depth, inputs=100, width=100, outputs=1, batch=200, replicas=1)
-    peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
         "depth": depth,
         "us_a_layer": round(1e6 * statistics.median(times) / depth, 1),
         "least_us_a_layer": round(1e6 * min(times) / depth, 1),
         "stacks_mb": round(4 * (2 * size.weights + 3 * size.stack) / 1e6, 1),
-        "grown_mb": round((peak - before) / 1e6, 1),
+        "grown_mb": round((_resident("VmHWM") - before) / 1e6, 1),
     }
 
 
-def _resident() -> int:
-    """Bytes of memory that this process has now."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+def _resident(which: str) -> int:
+    """Bytes of memory that this process has now (VmRSS), or has had at its fullest (VmHWM)."""
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(status.partition(f"{which}:")[2].split()[0])
 
 
 def against_depth() -> list[dict[str, float]]:
@@ -321,6 +321,7 @@ def main() -> None:
     print("| case | | over | ratio, median (middle half) | target | ms | over, ms |")
     print("|---|---|---|---|---|---|---|")
     rows = []
+    start, worked = time.perf_counter(), time.process_time()
     for case in CASES:
         rows += compare(case)
         for row in (row for row in rows if row["case"] == case.name):
@@ -328,6 +329,11 @@ def main() -> None:
             spread = f"{row['ratio']} ({row['low']} to {row['high']})"
             cells = [row["case"], row["what"], row["over"], spread, target, row["ms"]]
             print(f"| {' | '.join(map(str, [*cells, row['over_ms']]))} |", flush=True)
+    passed = (time.perf_counter() - start) * torch.get_num_threads()
+    share = (time.process_time() - worked) / passed
+    print(
+        f"\nof its threads' time it was given {share:.0%}: the rest went to others, or in waiting"
+    )
     write("one_pass", rows)
     if not torch.cuda.is_available():
         print("\nno CUDA device is at hand: no table of a GPU")

@@ -26,6 +26,9 @@ DEAD_BELOW = 1e-6
 SATURATED_BELOW = 0.05
 """An entry counts as saturated where |phi'| is below this share of its largest value."""
 
+Reading = Callable[..., tuple[Tensor, ...]]
+"""(stacks) -> tensors with layers in front."""
+
 _CHUNK = 2**18  # entries measured at once: the temporaries then stay in the cache
 
 
@@ -41,7 +44,7 @@ def std(x: Tensor) -> Tensor:
 
 def norm(x: Tensor) -> Tensor:
     """L2 norm over all entries of a layer."""
-    return _at_any_size(lambda _, norms: _length(norms), x, _row_norms(x))
+    return _at_any_size(lambda _, norms: _length(norms), _norms, x, _by_layers(_norms, x))
 
 
 def correlation(a: Tensor) -> Tensor:
@@ -51,20 +54,25 @@ def correlation(a: Tensor) -> Tensor:
     whose activations are all zero has no direction and is left out; nan where fewer than two
     inputs are left, and in a layer of one unit, where a direction is no more than a sign.
     """
-    return _correlation(a, _row_norms(a))
+    return _correlation(a, *_by_layers(_norms_and_units, a))
 
 
 def mean_and_std(x: Tensor) -> tuple[Tensor, Tensor]:
     """`mean` and `std`, for what one of them costs."""
-    mean, std = _at_any_size(_moments, x, _row_norms(x))
+    mean, std = _at_any_size(_moments, _norms_and_sums, x, _by_layers(_norms_and_sums, x))
     return mean, std
 
 
 def mean_std_and_correlation(a: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """`mean`, `std` and `correlation`, which all start from the norms of the rows."""
-    norms = _row_norms(a)
-    mean, std = _at_any_size(_moments, a, norms)
-    return mean, std, _correlation(a, norms)
+    """`mean`, `std` and `correlation`, from one reading of a."""
+
+    def read(a: Tensor) -> tuple[Tensor, ...]:
+        norms, sums = _norms_and_sums(a)
+        return norms, sums, _sum_of_units(a, norms)
+
+    norms, sums, units = _by_layers(read, a)
+    mean, std = _at_any_size(_moments, _norms_and_sums, a, (norms, sums))
+    return mean, std, _correlation(a, norms, units)
 
 
 def dead_and_saturated(activation: Activation, z: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
@@ -74,22 +82,38 @@ def dead_and_saturated(activation: Activation, z: Tensor, a: Tensor) -> tuple[Te
     be saturated; for any other the second is nan.
     """
 
-    def chunk(z: Tensor, a: Tensor) -> Tensor:
+    def chunk(z: Tensor, a: Tensor) -> tuple[Tensor, ...]:
         slope = activation.derivative(z, a).abs()
         dead = (slope.amax(-2) < DEAD_BELOW * activation.steepest).double().mean(-1)
         saturated = torch.full_like(dead, torch.nan)
         if activation.bounded:
             flat = slope < SATURATED_BELOW * activation.steepest
             saturated = flat.sum((-2, -1)).double() / (z.shape[-2] * z.shape[-1])
-        return torch.stack([dead, saturated], dim=-1)
+        return dead, saturated
 
-    dead, saturated = _by_layers(chunk, z, a).unbind(-1)
+    dead, saturated = _by_layers(chunk, z, a)
     return dead, saturated
 
 
-def _row_norms(x: Tensor) -> Tensor:
+def _norms(x: Tensor) -> tuple[Tensor, ...]:
     """Of each input's values in a layer: (depth, replicas, batch)."""
-    return _by_layers(lambda x: torch.linalg.vector_norm(_at_least_float32(x), dim=-1), x)
+    return (torch.linalg.vector_norm(_at_least_float32(x), dim=-1),)
+
+
+def _norms_and_sums(x: Tensor) -> tuple[Tensor, ...]:
+    x = _at_least_float32(x)
+    return *_norms(x), x.sum(-1)
+
+
+def _norms_and_units(a: Tensor) -> tuple[Tensor, ...]:
+    (norms,) = _norms(a)
+    return norms, _sum_of_units(a, norms)
+
+
+def _sum_of_units(a: Tensor, norms: Tensor) -> Tensor:
+    """Of all inputs' vectors, each over its norm: (depth, replicas, width)."""
+    weights = torch.where(norms > 0, 1 / norms, 0)
+    return (a * weights[..., None]).sum(-2)
 
 
 def _length(norms: Tensor) -> Tensor:
@@ -97,13 +121,12 @@ def _length(norms: Tensor) -> Tensor:
     return length
 
 
-def _moments(x: Tensor, norms: Tensor) -> Tensor:
-    """Mean and std, (2, depth, replicas), given the norms of x's rows.
+def _moments(x: Tensor, norms: Tensor, sums: Tensor) -> Tensor:
+    """Mean and std, (2, depth, replicas), given the norms and sums of x's rows.
 
     The variance is the mean square less the square of the mean, unless most of it cancels.
     """
     n = x.shape[-2] * x.shape[-1]
-    sums = _by_layers(lambda x: _at_least_float32(x).sum(-1), x)
     mean = sums.double().sum(-1) / n
     square = norms.double().square().sum(-1) / n
     variance = square - mean.square()
@@ -125,34 +148,30 @@ def _variance_around(mean: Tensor, x: Tensor) -> Tensor:
     return deviation.square_().mean((-2, -1)).sub_(correction).clamp_(min=0).cpu().double()
 
 
-def _correlation(a: Tensor, norms: Tensor) -> Tensor:
-    """Given the norms of a's rows."""
-
-    def sum_of_units(a: Tensor, norms: Tensor) -> Tensor:
-        weights = torch.where(norms > 0, 1 / norms, 0).to(a.device)
-        return (a * weights[..., None]).sum(-2)
-
-    sums = _by_layers(sum_of_units, a, norms)
+def _correlation(a: Tensor, norms: Tensor, units: Tensor) -> Tensor:
+    """Given the norms of a's rows and the sum of their unit vectors."""
     for layers in _chunks_where(~_in_range(norms), a):
         scaled, _ = scale(a[layers], dim=(-1,))
-        norms[layers] = _row_norms(scaled)
-        sums[layers] = _by_layers(sum_of_units, scaled, norms[layers])
+        norms[layers], units[layers] = _by_layers(_norms_and_units, scaled)
     n = (norms > 0).sum(-1).double()
-    pairs = sums.double().square().sum(-1) - n
+    pairs = units.double().square().sum(-1) - n
     some = (n > 1) & (a.shape[-1] > 1)
     return pairs / torch.where(some, n * (n - 1), torch.nan)
 
 
-def _at_any_size(statistic: Callable[..., Tensor], x: Tensor, norms: Tensor) -> Tensor:
-    """A statistic of x and the norms of its rows, (..., depth, replicas), that grows with x.
+def _at_any_size(
+    statistic: Callable[..., Tensor], read: Reading, x: Tensor, found: tuple[Tensor, ...]
+) -> Tensor:
+    """A statistic of x and what was read of it, the norms first; one that grows with x.
 
     Measured again, on a copy of another size, where squares are out of range.
     """
-    found: Tensor = statistic(x, norms)
-    for layers in _chunks_where(~_in_range(_length(norms).to(norms.dtype)), x):
+    result = statistic(x, *found)
+    for layers in _chunks_where(~_in_range(_length(found[0]).to(found[0].dtype)), x):
         scaled, exponent = scale(x[layers])
-        found[..., layers, :] = statistic(scaled, _row_norms(scaled)) * exponent.exp2()
-    return found
+        again = statistic(scaled, *_by_layers(read, scaled))
+        result[..., layers, :] = again * exponent.exp2()
+    return result
 
 
 def _in_range(norms: Tensor) -> Tensor:
@@ -173,16 +192,17 @@ def scale(x: Tensor, dim: tuple[int, ...] = (-2, -1)) -> tuple[Tensor, Tensor]:
     return x * (-exponent).exp2(), exponent.squeeze(dim).cpu().double()
 
 
-def _by_layers(statistic: Callable[..., Tensor], *stacks: Tensor) -> Tensor:
-    """Apply a statistic to a few layers at a time, so that its temporaries stay small."""
-    first, *others = _chunks(stacks[0])
-    part = statistic(*(stack[first] for stack in stacks))
-    # Made at once: small results in between would keep the room of temporaries from being reused.
-    found = part.new_empty(len(stacks[0]), *part.shape[1:])
-    found[first] = part
-    for layers in others:
-        found[layers] = statistic(*(stack[layers] for stack in stacks))
-    return found.cpu()
+def _by_layers(read: Reading, *stacks: Tensor) -> tuple[Tensor, ...]:
+    """Read stacks a few layers at a time, so that these, and temporaries, stay in the cache."""
+    depth = len(stacks[0])
+    found: tuple[Tensor, ...] = ()
+    for layers in _chunks(stacks[0]):
+        parts = read(*(stack[layers] for stack in stacks))
+        # Made at once: small results in between would keep temporaries from reusing their room.
+        found = found or tuple(part.new_empty(depth, *part.shape[1:]) for part in parts)
+        for one, part in zip(found, parts, strict=True):
+            one[layers] = part
+    return tuple(one.cpu() for one in found)
 
 
 def _chunks(x: Tensor) -> list[slice]:
