@@ -119,6 +119,9 @@ def figure(comparison: Comparison) -> Figure:
     for n, block in enumerate(BLOCKS):
         curves = {line: line.curve(block.curve) for lines in panels.values() for line in lines}
         limits = _limits([curve for curve in curves.values() if curve])
+        if block.curve == STD and any(line.verdict != "healthy" for line in curves):
+            low, high = limits  # and room above for a word
+            limits = low, min(high * (high / low) ** _APART, max(high, _FARTHEST))
         block_top = top + n * block_height
         for m, (title, lines) in enumerate(zip(titles, panels.values(), strict=True)):
             row, column = divmod(m, columns)
