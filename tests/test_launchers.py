@@ -75,6 +75,8 @@ for file in FOLDER/job.*; do kill -TERM -- -$(cat $file); done
 
 
 def needs(launcher: str, *others):
+    if launcher == "workers":
+        return pytest.param(launcher, *others)
     plugin = {"joblib": "joblib", "ray": "ray"}.get(launcher, "submitit")
     missing = importlib.util.find_spec(f"hydra_plugins.hydra_{plugin}_launcher") is None
     skip = pytest.mark.skipif(missing, reason="is not installed")
@@ -116,7 +118,14 @@ def finished_modes(workplace: Workplace) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "launcher", [needs("joblib"), needs("submitit_local"), needs("submitit_slurm"), needs("ray")]
+    "launcher",
+    [
+        needs("workers"),
+        needs("joblib"),
+        needs("submitit_local"),
+        needs("submitit_slurm"),
+        needs("ray"),
+    ],
 )
 def test_a_worker_that_dies_costs_its_own_job(workplace, launcher):
     done = workplace.run(*sweep(launcher, "one", "kill", "two"), status=1)
@@ -133,9 +142,9 @@ def test_a_worker_that_dies_costs_its_own_job(workplace, launcher):
         assert asked == threads == 1
 
 
-@pytest.mark.parametrize("launcher", [needs("joblib"), needs("submitit_local")])
+@pytest.mark.parametrize("launcher", [needs("workers"), needs("joblib"), needs("submitit_local")])
 def test_a_worker_alone_has_every_core_and_is_not_the_driver(workplace, launcher):
-    number = "n_jobs" if launcher == "joblib" else "array_parallelism"
+    number = "array_parallelism" if launcher == "submitit_local" else "n_jobs"
     driver = subprocess.Popen(
         workplace.command(*sweep(launcher, "one"), f"hydra.launcher.{number}=1"),
         cwd=workplace.folder,
@@ -151,6 +160,7 @@ def test_a_worker_alone_has_every_core_and_is_not_the_driver(workplace, launcher
 @pytest.mark.parametrize(
     ("launcher", "how"),
     [
+        needs("workers", signal.SIGINT),
         needs("joblib", signal.SIGINT),
         needs("submitit_local", signal.SIGINT),
         needs("submitit_slurm", signal.SIGTERM),
@@ -193,6 +203,7 @@ def is_running(process: int) -> bool:
     ("arguments", "line"),
     [
         (["hydra/launcher=joblib", "hydra.launcher.n_jobs=two"], "hydra.launcher.n_jobs=two: use "),
+        (["hydra/launcher=workers", "hydra.launcher.n_jobs=0"], "hydra.launcher.n_jobs=0: use "),
         (["hydra/launcher=joblib", "hydra.launcher.n_jobs=0"], "hydra.launcher.n_jobs=0: use "),
         (["hydra/launcher=joblib", "hydra.launcher.jobs=2"], "hydra.launcher.jobs: no such "),
         (

@@ -1,13 +1,11 @@
 """Many runs at once into one store: no error, no loss, the same numbers as one after the other."""
 
-import pytest
+import yaml
 from workplace import Workplace
-
-pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs the extra `parallel`")
 
 JOBS = 24
 LINE = ["-m", f"seed=range(0,{JOBS})", "depth=3", "hidden_size=8", "timing.repeats=1"]
-WORKERS = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=4"]
+WORKERS = ["hydra/launcher=workers", "hydra.launcher.n_jobs=4"]
 NUMBERS = ("summary/loss", "activation/std", "gradient/preactivation_norm")
 
 
@@ -16,6 +14,13 @@ def numbers(workplace) -> dict[str, list[float]]:
         run.data.params["seed"]: [run.data.metrics[name] for name in NUMBERS]
         for run in workplace.children()
     }
+
+
+def without_places(config):
+    """What Hydra keeps of a job, without what tells one sweep from another."""
+    if isinstance(config, list):
+        return [text for text in config if not text.startswith("tracking.parent=")]
+    return config | {"tracking": config["tracking"] | {"parent": None}}
 
 
 def test_four_workers_find_what_one_finds(tmp_path):
@@ -29,7 +34,16 @@ def test_four_workers_find_what_one_finds(tmp_path):
     assert len(numbers(together)) == JOBS
     assert numbers(together) == numbers(alone)
     for number in range(JOBS):
-        assert (together.folder / "sweep" / str(number) / ".hydra" / "config.yaml").is_file()
+        folders = [workplace.folder / "sweep" / str(number) for workplace in (alone, together)]
+        assert [sorted(path.name for path in folder.iterdir()) for folder in folders] == [
+            [".hydra", "config.yaml", "profile.csv", "record.json", "run.log"]
+        ] * 2
+        for name in ("config", "overrides"):
+            before, after = (
+                yaml.safe_load((folder / ".hydra" / f"{name}.yaml").read_text())
+                for folder in folders
+            )
+            assert without_places(after) == without_places(before)
 
 
 def test_two_sweeps_at_once_on_a_store_that_is_not_there_yet(tmp_path):

@@ -12,7 +12,11 @@ from workplace import Workplace
 JOBS = 12
 LINE = ["-m", "--config-dir=options", f"seed=range(0,{JOBS})", "depth=3", "hidden_size=10"]
 SLOW = ["activation=trouble", "activation.how=sleep", "timing.warmup=0", "timing.repeats=4"]
-LAUNCHERS = {"basic": [], "joblib": ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]}
+LAUNCHERS = {
+    "basic": [],
+    "workers": ["hydra/launcher=workers", "hydra.launcher.n_jobs=2"],
+    "joblib": ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"],
+}
 BY_SEED = ("activation/std", "gradient/preactivation_norm")
 
 
@@ -92,6 +96,7 @@ def test_killed_three_times_and_resumed(tmp_path, launcher, undisturbed):
     [
         ("basic", signal.SIGINT),
         ("basic", signal.SIGHUP),
+        ("workers", signal.SIGINT),
         ("joblib", signal.SIGTERM),
     ],
 )

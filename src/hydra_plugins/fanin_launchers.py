@@ -58,6 +58,12 @@ class FaninLauncher(Launcher):
         return returns
 
 
+class WorkersLauncher(FaninLauncher):
+    """`hydra/launcher=workers`: the cores of this machine, in processes made ready beforehand."""
+
+    option, extra, room = "workers", "", "_fanin_forked"
+
+
 class JoblibLauncher(FaninLauncher):
     """`hydra/launcher=joblib`: the cores of this machine."""
 
