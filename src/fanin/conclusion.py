@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -72,7 +72,7 @@ class Conclusion:
 def conclude(
     name: str,
     jobs: Sequence[Job],
-    records: Mapping[int, Record],
+    left_by: Callable[[int], Record | None],
     errors: Mapping[int, str],
     claims: Sequence[Claim],
     store: Store,
@@ -80,12 +80,13 @@ def conclude(
 ) -> Conclusion:
     """From the records that this sweep's jobs left, and the runs that earlier ones did.
 
-    name: the sweep's. errors: what the launcher said of a job.
+    name: the sweep's. left_by: a job's number -> its record, each read when it is its turn, since
+    thousands would fill the memory. errors: what the launcher said of a job.
     """
     outcomes, failures, states = [], [], {}
-    ids = _run_ids(store, parent_id)
+    ids: dict[str, str] | None = None
     for job in jobs:
-        record = records.get(job.number)
+        record = left_by(job.number)
         if job.is_left_out:
             states[job.number] = "left out"
         elif job.done:
@@ -96,7 +97,10 @@ def conclude(
                 states[job.number] = UNREADABLE
         elif record and record.status == FINISHED:
             states[job.number] = "finished"
-            outcomes.append(replace(outcome(record), job=job.number, run_id=ids.get(record.id)))
+            if record.run_id is None and ids is None:  # one that waited is there since
+                ids = _run_ids(store, parent_id)
+            run_id = record.run_id or (ids or {}).get(record.id)
+            outcomes.append(replace(outcome(record), job=job.number, run_id=run_id))
         elif record and record.status == "KILLED" and job.number not in errors:
             states[job.number] = "interrupted"  # with the whole sweep
         elif record:

@@ -58,7 +58,11 @@ class Sweep(Sweeper):
     def sweep(self, arguments: list[str]) -> None:
         with status("composing and checking the jobs ..."):
             overrides, line = self._read(arguments)
-            composed = [(job, *self._compose(job)) for job in _split(overrides)]
+            composed = [
+                (job, pickle.dumps(config), choices)
+                for job in _split(overrides)
+                for config, choices in [self._compose(job)]
+            ]
             from fanin.tracked_sweep import TrackedSweep  # with torch and mlflow: seconds
 
             sweep = TrackedSweep(self.config, line, composed)

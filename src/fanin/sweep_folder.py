@@ -21,16 +21,13 @@ def count_ended(sweep: Path) -> int:
     return len(os.listdir(sweep / _ENDED)) if (sweep / _ENDED).is_dir() else 0
 
 
-def ended(sweep: Path, parent: str) -> dict[int, Record]:
-    """What the jobs of that parent that have ended left, by number."""
-    records = {}
-    for path in (sweep / _ENDED).glob("*"):
-        left = Path(path.read_text(), FILE)
-        if left.exists():
-            record = Record.read(left)
-            if record.parent == parent:  # or else another sweep's, in a folder used again
-                records[int(path.name)] = record
-    return records
+def left_by(job: int, sweep: Path, parent: str) -> Record | None:
+    """The record that a job of that parent left, if it has ended."""
+    word = sweep / _ENDED / str(job)
+    left = Path(word.read_text(), FILE) if word.exists() else None
+    record = Record.read(left) if left and left.exists() else None
+    # Or else another sweep's, in a folder used again.
+    return record if record and record.parent == parent else None
 
 
 def clear(sweep: Path) -> None:

@@ -3,6 +3,7 @@
 import gc
 import hashlib
 import math
+import pickle
 import re
 import sys
 import time
@@ -55,6 +56,7 @@ from fanin.report.summary import PlannedJob, duration, say_files, screen, show_p
 from fanin.saved import Setting, experiment_file, overrides_of_run, overrides_of_sweep
 from fanin.signal.beside import METRICS
 from fanin.signal.claims import Claim
+from fanin.signal.forecast import Forecast
 from fanin.signal.profile import CURVES, NUMBERS
 from fanin.tracking.journal import ENDED_FROM_OUTSIDE, GoesOnError
 from fanin.tracking.record import Record
@@ -88,8 +90,11 @@ HEADER = """\
 
 Launch = Callable[[Sequence[Job], str], dict[int, str]]
 """(jobs, the parent's id) -> what the launcher says of those that did not end well."""
-Composed = tuple[list[str], DictConfig, Choices]
-"""A job's overrides, its configuration and the options chosen."""
+Composed = tuple[list[str], bytes, Choices]
+"""A job's overrides, its configuration and the options chosen.
+
+The configuration is pickled: as an object it takes twelve times the memory.
+"""
 
 
 class TrackedSweep:
@@ -113,25 +118,34 @@ class TrackedSweep:
         self.conclusion: Conclusion | None = None
 
     def _jobs(self, composed: Sequence[Composed]) -> list[Job]:
-        configs = [complete(config) for _, config, _ in composed]
-        jobs = [
-            Job(number, overrides, record.params(config, choices))
-            for number, ((overrides, _, choices), config) in enumerate(
-                zip(composed, configs, strict=True)
-            )
-        ]
+        jobs, complete_ones = [], []
+        for number, (overrides, config, choices) in enumerate(composed):
+            made = complete(pickle.loads(config))
+            jobs.append(Job(number, overrides, record.params(made, choices)))
+            complete_ones.append(pickle.dumps(made))
         is_typed = any(setting.name == "sweep.exclude" for setting in self.line)
         leave_out(jobs, self._clauses(), must_select=is_typed)
-        for job, config, (_, _, choices) in zip(jobs, configs, composed, strict=True):
+        planned: dict[tuple[str, ...], tuple[float, int, Forecast | None]] = {}
+        for job, config, (_, _, choices) in zip(jobs, complete_ones, composed, strict=True):
             if not job.is_left_out:
-                with self._naming(job):
-                    parts = prepare(config, choices)
-                job.config_hash = record.config_hash(config)
-                job.code_version = record.code_version(config)
-                if self.config.sweep.plan:
-                    job.seconds, job.memory = estimate(config, parts)
-                    job.forecast = foresee(config, parts, job.params)
+                made = pickle.loads(config)
+                job.config_hash = record.config_hash(made)
+                job.code_version = record.code_version(made)
+                like = tuple(v for name, v in job.params.items() if name != "seed")
+                if like not in planned:
+                    planned[like] = self._prepared(made, choices, job)
+                job.seconds, job.memory, job.forecast = planned[like]
         return jobs
+
+    def _prepared(
+        self, config: DictConfig, choices: Choices, job: Job
+    ) -> tuple[float, int, Forecast | None]:
+        """Make what the job names, to see that it can be made; what it takes, for a plan."""
+        with self._naming(job):
+            parts = prepare(config, choices)
+        if not self.config.sweep.plan:
+            return 0, 0, None
+        return *estimate(config, parts), foresee(config, parts, job.params)
 
     @contextmanager
     def _naming(self, job: Job) -> Iterator[None]:
@@ -409,9 +423,11 @@ class TrackedSweep:
         settle(self.config)
 
     def _conclude(self, parent_id: str, errors: Mapping[int, str], store: Store) -> Conclusion:
-        records = sweep_folder.ended(self.folder, parent_id)
+        def left_by(job: int) -> Record | None:
+            return sweep_folder.left_by(job, self.folder, parent_id)
+
         conclusion = conclude(
-            self._title, self.jobs, records, errors, self.claims, store, parent_id
+            self._title, self.jobs, left_by, errors, self.claims, store, parent_id
         )
         show_conclusion(conclusion, self.console)
         return conclusion

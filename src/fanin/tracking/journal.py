@@ -79,8 +79,9 @@ class Journal:
                 if must_open
                 else self._ask(record.uri, lambda: _open(record, connect, run_id))
             )
+            record.run_id = opened[1] if opened else None
             try:
-                yield opened[1] if opened else None
+                yield record.run_id
                 if record.status == "RUNNING":
                     record.status = "FINISHED"
             except Exception as error:

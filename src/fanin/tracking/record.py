@@ -25,7 +25,8 @@ class Record:
 
     id: ours, the same however often the run is delivered. uri, experiment: where it belongs.
     folder: where its files are, and this record once the run is over. parent: the store's id of
-    the sweep that it is a job of. metrics: (name, step, value). files: names in the folder.
+    the sweep that it is a job of. run_id: the store's, where it was there when the run was begun.
+    metrics: (name, step, value). files: names in the folder.
     started, ended: milliseconds since 1970.
     """
 
@@ -35,6 +36,7 @@ class Record:
     folder: str
     parent: str | None = None
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    run_id: str | None = None
     status: str = "RUNNING"
     started: int = field(default_factory=now)
     ended: int | None = None
