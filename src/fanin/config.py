@@ -136,18 +136,13 @@ class SettingError(Exception):
 
 
 def register() -> None:
-    """Tell Hydra of the schema, the project's folder and the files in experiments/."""
+    """Tell Hydra of the schema, and of what stands in conf/ as ${...:}."""
     OmegaConf.register_new_resolver("project", lambda: str(PROJECT), replace=True)
     OmegaConf.register_new_resolver("store", _store, replace=True)
     OmegaConf.register_new_resolver("devices", _devices, replace=True)
     OmegaConf.register_new_resolver("cores", cores, replace=True)
     OmegaConf.register_new_resolver("share", _share, replace=True)
-    store = ConfigStore.instance()
-    store.store(name="schema", node=Config)
-    for experiment in _experiments():
-        folder, _, name = f"experiment/{experiment}".rpartition("/")
-        node = _experiment(PROJECT / "experiments" / f"{experiment}.yaml")
-        store.store(group=folder, name=name, node=node, package="_global_")
+    ConfigStore.instance().store(name="schema", node=Config)
 
 
 def _experiments() -> list[str]:
@@ -196,7 +191,7 @@ def _share(workers: int, whole: int | None = None) -> int:
     return max(1, whole // workers) if workers > 0 else 1
 
 
-def _experiment(path: Path) -> DictConfig:
+def experiment(path: Path) -> DictConfig:
     """An experiment file: always a sweep, its claims beside claims.strict.
 
     `activation: tanh` in it chooses the option, as on the command line.

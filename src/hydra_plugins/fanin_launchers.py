@@ -89,16 +89,18 @@ class RayLauncher(FaninLauncher):
 
 
 class FaninPresets(SearchPathPlugin):
-    """Lets conf/hydra/launcher/ have files of the names that the plugins gave their own settings.
+    """In a run of fanin, and in no other program of Hydra's: experiments/, and our launchers.
 
+    Lets conf/hydra/launcher/ have files of the names that the plugins gave their own settings.
     Hydra would hold such a file against the plugin's settings, an old rule of it that it warns
-    of; so in a run of fanin, and in no other program of Hydra's, the plugin's are set aside.
+    of; so the plugin's are set aside.
     """
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         places = [Path(place.path.removeprefix("file://")) for place in search_path.get_path()]
         if PROJECT / "conf" not in [place.resolve() for place in places]:
             return
+        search_path.append("fanin", "experiments://")
         stored = ConfigStore.instance().repo["hydra"]["launcher"]
         for preset in (PROJECT / "conf" / "hydra" / "launcher").glob("*.yaml"):
             stored.pop(preset.name, None)
