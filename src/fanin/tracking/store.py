@@ -23,8 +23,10 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
+from fanin.tracking import bulk
 from fanin.tracking.reasons import reason
 from fanin.tracking.record import Record
 
@@ -67,6 +69,8 @@ class Store:
 
     client: MlflowClient
     experiment_id: str
+    database: SqlAlchemyStore | None = None
+    """The same store, where it is a SQLite file: what a run holds is put there in bulk."""
 
     def create(self, record: Record) -> str:
         """Open a run for it, with its params, so that a run that fails says of what; its id."""
@@ -87,8 +91,11 @@ class Store:
     def log_params(self, run_id: str, record: Record) -> None:
         """Those that it does not have yet."""
         with _one_line():
-            params = [Param(name, value) for name, value in record.params.items()]
-            self.client.log_batch(run_id, params=params)
+            if self.database:
+                bulk.log_params(self.database, run_id, record)
+            else:
+                params = [Param(name, value) for name, value in record.params.items()]
+                self.client.log_batch(run_id, params=params)
 
     def reopen(self, run_id: str) -> None:
         """Say that a run goes on."""
@@ -113,10 +120,13 @@ class Store:
     def complete(self, run_id: str, record: Record) -> None:
         """Hand over all of a record that is over but its params. A second time changes nothing."""
         with _one_line():
-            self._log_found(run_id, record)
-            for name in record.files:
-                self.client.log_artifact(run_id, str(Path(record.folder, name)))
-            self.client.set_terminated(run_id, record.status, end_time=record.ended)
+            if self.database:
+                bulk.complete(self.database, run_id, record)
+            else:
+                self._log_found(run_id, record)
+                for name in record.files:
+                    self.client.log_artifact(run_id, str(Path(record.folder, name)))
+                self.client.set_terminated(run_id, record.status, end_time=record.ended)
 
     def runs(self, tag: str, value: str, most: int | None = None) -> list["Tracked"]:
         """The runs with that value of a tag, the latest first."""
@@ -197,7 +207,8 @@ def connect(
             found = client.get_experiment(created)
     if found.lifecycle_stage != "active":
         raise StoreError(f"its experiment {experiment} is deleted; restore it or name another")
-    store = Store(client, found.experiment_id)
+    database = bulk.opened(uri, found.artifact_location) if _database(uri) else None
+    store = Store(client, found.experiment_id, database)
     with suppress(StoreError):  # they help who looks, and no run depends on them
         for name in tags.keys() - found.tags.keys():
             store.tag_experiment(name, tags[name])
