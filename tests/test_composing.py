@@ -11,7 +11,8 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 from workplace import PROJECT
 
-from fanin.config import register
+from fanin.alike import Alike
+from fanin.config import completed, register
 from fanin.sweep import QuickLoader
 
 BOTH = {
@@ -77,6 +78,52 @@ def test_a_wrong_one_is_answered_by_hydra(loaders, overrides):
     with pytest.raises(raised) as found:
         quick.load_sweep_config(sweep, overrides)
     assert str(found.value) == str(expected.value)
+
+
+VALUES = {
+    "numbers": ("seed=0", "depth=3", "init.scale=1.5"),
+    "of another type": ("seed=3", "depth=3", "init.scale=2"),
+    "equal, and of another type": ("seed=3", "depth=3", "init.scale=1"),
+    "again": ("seed=4", "depth=50", "init.scale=0.1"),
+}
+MADE_FROM_OTHERS = {
+    "from a value": ["hidden_size=${depth}", "depth=3"],
+    "from a changed one": ["hidden_size=${depth}", "depth=4"],
+    "itself no more": ["hidden_size=7", "depth=4"],
+    "by a part": ["hidden_size=${.depth}", "depth=5"],
+}
+
+
+@pytest.mark.parametrize("jobs", [VALUES, MADE_FROM_OTHERS], ids=["values", "interpolations"])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_jobs_that_are_alike_are_completed_as_each_by_itself(loaders, jobs, backwards):
+    sweep, plain, quick = loaders
+    lines = [["activation=leaky_relu", *line] for line in jobs.values()]
+    if backwards:
+        lines.reverse()
+    alike = Alike(own(plain, sweep, lines[0]), {}, quick.parted(lines[0])[1])
+    for line in [*lines, *lines]:
+        _, values = quick.parted(line)
+        found, expected = alike.completed(values), completed(own(plain, sweep, line))
+        assert repr(found) == repr(expected)
+        found["depth"] = None  # it must leave no trace
+
+
+def test_of_what_differs_in_single_values_one_is_completed_in_full(loaders, monkeypatch):
+    sweep, plain, quick = loaders
+    lines = [["init=xavier", f"seed={n}", f"depth={n + 1}"] for n in range(5)]
+    alike = Alike(own(plain, sweep, lines[0]), {}, quick.parted(lines[0])[1])
+    in_full = []
+    monkeypatch.setattr("fanin.alike.completed", lambda c: in_full.append(c) or completed(c))
+    for line in lines:
+        alike.completed(quick.parted(line)[1])
+    assert len(in_full) == 1
+
+
+def own(loader, sweep, overrides):
+    """A job's configuration, without Hydra's part."""
+    config = loader.load_sweep_config(sweep, overrides)
+    return OmegaConf.masked_copy(config, [name for name in config if name != "hydra"])
 
 
 def test_files_are_read_once_for_each_combination_of_options(tmp_path):

@@ -344,6 +344,14 @@ def own_settings(config: DictConfig, group: str, name: str) -> list[str]:
 def complete(config: DictConfig) -> DictConfig:
     """The configuration with every value resolved and of its class's own type.
 
+    Raises SettingError.
+    """
+    return OmegaConf.create(completed(config))
+
+
+def completed(config: DictConfig) -> dict[str, Any]:
+    """The same as plain values.
+
     Where the class of a group is a dataclass, its field types are the schema of the group: then
     2 and 2.0 are one scale, for a run's record too. Raises SettingError.
     """
@@ -358,7 +366,7 @@ def complete(config: DictConfig) -> DictConfig:
         with _naming(group):
             values[group] = {"_target_": target, **_typed(target, pickle.dumps(node))}
     values["tracking"]["uri"] = located(values["tracking"]["uri"])
-    return OmegaConf.create(values)
+    return values
 
 
 @lru_cache(maxsize=64)  # the jobs of a sweep have few of them; as bytes, 2 and 2.0 are two
@@ -371,9 +379,9 @@ def _typed(target: str, node: bytes) -> dict[str, Any]:
     return cast(dict[str, Any], settings)
 
 
-def foreign_sources(config: DictConfig) -> list[Path]:
+def foreign_sources(values: Mapping[str, Any]) -> list[Path]:
     """The files of those classes in a complete configuration that are not fanin's."""
-    targets = (config[group].get("_target_", "fanin") for group in GROUPS)
+    targets = (values[group].get("_target_", "fanin") for group in GROUPS)
     classes = [get_class(target) for target in targets if target.split(".")[0] != "fanin"]
     return [Path(file) for kind in classes if (file := inspect.getsourcefile(kind))]
 

@@ -31,19 +31,20 @@ OUTPUT_DIR = "output_dir"
 
 def begin(config: DictConfig, choices: Choices, overrides: Sequence[str], folder: str) -> Record:
     """The record of a run with a complete configuration, before anything is computed."""
-    values = params(config, choices)
+    values = cast(dict[str, Any], OmegaConf.to_container(config))
+    named = params(values, choices)
     return Record(
         uri=without_password(config.tracking.uri),
         experiment=experiment_of(config, choices),
-        name=run_name(values, overrides),
+        name=run_name(named, overrides),
         folder=folder,
         parent=config.tracking.parent,
-        params=values,
+        params=named,
         tags=tags(overrides)
         | {
             OUTPUT_DIR: folder,
-            "config.hash": config_hash(config),
-            "code.version": code_version(config),
+            "config.hash": config_hash(values),
+            "code.version": code_version(values),
         },
     )
 
@@ -53,10 +54,10 @@ def experiment_of(config: DictConfig, choices: Choices) -> str:
     return config.tracking.experiment or choices["experiment"] or "fanin"
 
 
-def params(config: DictConfig, choices: Choices) -> dict[str, str]:
+def params(values: Mapping[str, Any], choices: Choices) -> dict[str, str]:
     """The names chosen and every value, flat: `init`, `init.scale`, `depth`, `timing.repeats`."""
     chosen = {group: str(choices[group]) for group in GROUPS}
-    return chosen | {name: str(value) for name, value in _leaves(_resolved(config))}
+    return chosen | {name: str(value) for name, value in _leaves(_told(values))}
 
 
 def run_name(params: Mapping[str, str], overrides: Sequence[str]) -> str:
@@ -85,17 +86,17 @@ def typed(overrides: Sequence[str]) -> str:
     return without_password(" ".join(o for o in overrides if not o.startswith(ours)))
 
 
-def config_hash(config: DictConfig) -> str:
+def config_hash(values: Mapping[str, Any]) -> str:
     """Equal for equal runs: of all values but where they are tracked, and of the data file."""
-    values = {name: value for name, value in _resolved(config).items() if name != "tracking"}
-    if config.data.get("path"):
-        values["contents"] = digest(config.data.path)
-    return _digest(json.dumps(values, sort_keys=True).encode())
+    told = {name: value for name, value in _told(values).items() if name != "tracking"}
+    if values["data"].get("path"):
+        told["contents"] = digest(values["data"]["path"])
+    return _digest(json.dumps(told, sort_keys=True).encode())
 
 
-def code_version(config: DictConfig) -> str:
+def code_version(values: Mapping[str, Any]) -> str:
     """Equal where a run's numbers come from the same code: fanin's, and classes of one's own."""
-    return _digest(b"".join([_own_code(), *(f.read_bytes() for f in foreign_sources(config))]))
+    return _digest(b"".join([_own_code(), *(f.read_bytes() for f in foreign_sources(values))]))
 
 
 @cache
@@ -112,8 +113,8 @@ def fill(record: Record, config: DictConfig, outcome: Outcome) -> None:
     """What a run found, into its record and its folder: config.yaml, resolved, and profile.csv."""
     profile = outcome.profile
     folder = Path(record.folder)
-    settings = OmegaConf.to_yaml(OmegaConf.create(_resolved(config)))
-    (folder / SETTINGS).write_text(settings)
+    settings = _told(cast(dict[str, Any], OmegaConf.to_container(config)))
+    (folder / SETTINGS).write_text(OmegaConf.to_yaml(OmegaConf.create(settings)))
     with (folder / LAYERS).open("w", newline="") as file:
         writer = csv.DictWriter(file, ["layer", *profile.curves])
         writer.writeheader()
@@ -192,14 +193,12 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def _resolved(config: DictConfig) -> dict[str, Any]:
-    """The configuration as plain values, fit to be shown to others."""
-    values = cast(dict[str, Any], OmegaConf.to_container(config))
-    for name in ("claims", "sweep", "from_run"):  # how a run came about is no part of it
-        del values[name]
-    tracking = values["tracking"]
-    del tracking["parent"], tracking["job"]
-    return {**values, "tracking": {**tracking, "uri": without_password(tracking["uri"])}}
+def _told(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What is told of a complete configuration, fit for others; how a run came about is not."""
+    of_sweeps = ("claims", "sweep", "from_run")
+    told = {name: value for name, value in values.items() if name not in of_sweeps}
+    place = {n: value for n, value in values["tracking"].items() if n not in ("parent", "job")}
+    return {**told, "tracking": {**place, "uri": without_password(place["uri"])}}
 
 
 def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -9,6 +9,7 @@ hydra_plugins.
 import pickle
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,8 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from fanin.config import CIRCUMSTANCES, GROUPS, Choices, SettingError, check, chosen
+from fanin.alike import Alike, Values
+from fanin.config import CIRCUMSTANCES, GROUPS, SettingError, check, chosen
 from fanin.report.progress import status
 from fanin.saved import Setting, text_of
 
@@ -48,8 +50,9 @@ class Sweep(Sweeper):
         from hydra.core.plugins import Plugins  # it imports the plugins, this one among them
 
         self.config: DictConfig = config
-        loader = QuickLoader(hydra_context.config_loader)
-        context = HydraContext(config_loader=loader, callbacks=hydra_context.callbacks)
+        self._loader = QuickLoader(hydra_context.config_loader)
+        self._alike: dict[tuple[str, ...], Alike] = {}
+        context = HydraContext(config_loader=self._loader, callbacks=hydra_context.callbacks)
         self.hydra_context: HydraContext = context
         self.launcher: Launcher = Plugins.instance().instantiate_launcher(
             hydra_context=self.hydra_context, task_function=task_function, config=config
@@ -58,11 +61,7 @@ class Sweep(Sweeper):
     def sweep(self, arguments: list[str]) -> None:
         with status("composing and checking the jobs ..."):
             overrides, line = self._read(arguments)
-            composed = [
-                (job, pickle.dumps(config), choices)
-                for job in _split(overrides)
-                for config, choices in [self._compose(job)]
-            ]
+            composed = [(job, *self._compose(job)) for job in _split(overrides)]
             from fanin.tracked_sweep import TrackedSweep  # with torch and mlflow: seconds
 
             sweep = TrackedSweep(self.config, line, composed)
@@ -115,9 +114,9 @@ class Sweep(Sweeper):
             if override.partition("=")[0].partition(".")[0] not in replaced
         ]
         settings = [(name, value) for name, _, value in (o.partition("=") for o in brought)]
-        _, usual = self._compose([])
+        usual = self._compose([])[0].choices
         options = [f"{n}={v}" for n, v in settings if n in GROUPS and re.fullmatch(r"[\w-]+", v)]
-        defaults, _ = self._compose(options)
+        defaults = self._compose(options)[0].with_values({})
         return [
             f"{name}={value}"
             for name, value in settings
@@ -125,13 +124,20 @@ class Sweep(Sweeper):
             != (usual[name] if name in GROUPS else text_of(OmegaConf.select(defaults, name)))
         ]
 
-    def _compose(self, job: list[str]) -> tuple[DictConfig, Choices]:
-        """A job's configuration, checked as far as names and ranges go, and its choices."""
-        config = self.hydra_context.config_loader.load_sweep_config(self.config, job)
+    def _compose(self, job: list[str]) -> tuple[Alike, Values]:
+        """A job's configuration, checked as far as names and ranges go."""
+        options, values = self._loader.parted(job) or (tuple(job), {})
+        kind = (*options, *values)
+        if values and kind in self._alike:
+            with suppress(OmegaConfBaseException):  # Hydra will say it better
+                check(self._alike[kind].with_values(values))
+                return self._alike[kind], values
+        config = self._loader.load_sweep_config(self.config, job)
         with open_dict(config):
             hydra = config.pop("hydra")
         check(config)
-        return config, chosen(hydra)
+        self._alike[kind] = Alike(config, chosen(hydra), values)
+        return self._alike[kind], values
 
     def _launch(self, jobs: Sequence["Job"], parent: str) -> dict[int, str]:
         """Run the jobs; what the launcher says of those that did not end well, by number."""
@@ -186,37 +192,46 @@ class QuickLoader(ConfigLoaderImpl):
         self, master_config: DictConfig, sweep_overrides: list[str]
     ) -> DictConfig:
         """A job's configuration: what Hydra's own loader gives for it, or raises."""
-        overrides = [_parsed(text) for text in sweep_overrides]
-        options = [o for o in overrides if self.repository.group_exists(o.key_or_group)]
-        values = [o for o in overrides if o not in options]
-        if all(isinstance(o.value(), str) for o in options) and all(map(_is_plain, values)):
+        parts = self.parted(sweep_overrides)
+        if parts:
+            options, values = parts
             config = self._with(options, master_config)
             if _set(values, config):
                 job = config.hydra.job
                 config.hydra.overrides.task = sweep_overrides
+                overrides = [_parsed(text) for text in sweep_overrides]
                 settings = job.config.override_dirname
                 job.override_dirname = get_overrides_dirname(overrides, **settings)
                 return config
         return super().load_sweep_config(master_config, sweep_overrides)
 
-    def _with(self, options: list[Override], master_config: DictConfig) -> DictConfig:
-        key = tuple(str(option.input_line) for option in options)
-        if key not in self._composed:
+    def parted(self, sweep_overrides: list[str]) -> tuple[tuple[str, ...], Values] | None:
+        """Which options a job chooses, and what it sets; None if it does anything else."""
+        overrides = [_parsed(text) for text in sweep_overrides]
+        options = [o for o in overrides if self.repository.group_exists(o.key_or_group)]
+        values = [o for o in overrides if o not in options]
+        if all(isinstance(o.value(), str) for o in options) and all(map(_is_plain, values)):
+            chosen = tuple(str(option.input_line) for option in options)
+            return chosen, {o.key_or_group: o.value() for o in values}
+        return None
+
+    def _with(self, options: tuple[str, ...], master_config: DictConfig) -> DictConfig:
+        if options not in self._composed:
             if len(self._composed) == _REMEMBERED:
                 self._composed.clear()
-            config = super().load_sweep_config(master_config, [*key])
-            self._composed[key] = pickle.dumps(config)
-        copy: DictConfig = pickle.loads(self._composed[key])
+            config = super().load_sweep_config(master_config, [*options])
+            self._composed[options] = pickle.dumps(config)
+        copy: DictConfig = pickle.loads(self._composed[options])
         return copy
 
 
-def _set(values: list[Override], config: DictConfig) -> bool:
+def _set(values: Values, config: DictConfig) -> bool:
     """Set them where a single value is already; False where one cannot be set."""
     try:
-        for override in values:
-            if OmegaConf.is_config(OmegaConf.select(config, override.key_or_group)):
+        for name, value in values.items():
+            if OmegaConf.is_config(OmegaConf.select(config, name)):
                 return False
-            OmegaConf.update(config, override.key_or_group, override.value())
+            OmegaConf.update(config, name, value)
     except OmegaConfBaseException:
         return False
     return True

@@ -3,7 +3,6 @@
 import gc
 import hashlib
 import math
-import pickle
 import re
 import sys
 import time
@@ -18,6 +17,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from fanin import cost, record, sweep_folder
+from fanin.alike import Alike, Values
 from fanin.conclusion import (
     Conclusion,
     conclude,
@@ -34,7 +34,6 @@ from fanin.config import (
     SettingError,
     check_disk,
     chosen,
-    complete,
     located,
 )
 from fanin.jobs import FINISHED, Job, in_order, leave_out, match
@@ -90,11 +89,8 @@ HEADER = """\
 
 Launch = Callable[[Sequence[Job], str], dict[int, str]]
 """(jobs, the parent's id) -> what the launcher says of those that did not end well."""
-Composed = tuple[list[str], bytes, Choices]
-"""A job's overrides, its configuration and the options chosen.
-
-The configuration is pickled: as an object it takes twelve times the memory.
-"""
+Composed = tuple[list[str], Alike, Values]
+"""A job's overrides, those that are like it, and its own values."""
 
 
 class TrackedSweep:
@@ -118,23 +114,22 @@ class TrackedSweep:
         self.conclusion: Conclusion | None = None
 
     def _jobs(self, composed: Sequence[Composed]) -> list[Job]:
-        jobs, complete_ones = [], []
-        for number, (overrides, config, choices) in enumerate(composed):
-            made = complete(pickle.loads(config))
-            jobs.append(Job(number, overrides, record.params(made, choices)))
-            complete_ones.append(pickle.dumps(made))
+        jobs = [
+            Job(number, overrides, record.params(like.completed(values), like.choices))
+            for number, (overrides, like, values) in enumerate(composed)
+        ]
         is_typed = any(setting.name == "sweep.exclude" for setting in self.line)
         leave_out(jobs, self._clauses(), must_select=is_typed)
         planned: dict[tuple[str, ...], tuple[float, int, Forecast | None]] = {}
-        for job, config, (_, _, choices) in zip(jobs, complete_ones, composed, strict=True):
+        for job, (_, like, values) in zip(jobs, composed, strict=True):
             if not job.is_left_out:
-                made = pickle.loads(config)
+                made = like.completed(values)
                 job.config_hash = record.config_hash(made)
                 job.code_version = record.code_version(made)
-                like = tuple(v for name, v in job.params.items() if name != "seed")
-                if like not in planned:
-                    planned[like] = self._prepared(made, choices, job)
-                job.seconds, job.memory, job.forecast = planned[like]
+                but_seed = tuple(v for name, v in job.params.items() if name != "seed")
+                if but_seed not in planned:
+                    planned[but_seed] = self._prepared(OmegaConf.create(made), like.choices, job)
+                job.seconds, job.memory, job.forecast = planned[but_seed]
         return jobs
 
     def _prepared(

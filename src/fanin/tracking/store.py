@@ -78,11 +78,11 @@ class Store:
             tags = {**record.tags, RECORD_ID: record.id}
             if record.parent is not None:
                 tags[MLFLOW_PARENT_RUN_ID] = record.parent
+            name = record.name[:LONGEST_NAME]
+            if self.database:
+                return bulk.create(self.database, self.experiment_id, name, tags, record)
             created = self.client.create_run(
-                self.experiment_id,
-                start_time=record.started,
-                tags=tags,
-                run_name=record.name[:LONGEST_NAME],
+                self.experiment_id, start_time=record.started, tags=tags, run_name=name
             )
             run_id: str = created.info.run_id
             self.log_params(run_id, record)
