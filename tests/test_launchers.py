@@ -12,6 +12,7 @@ import pytest
 from workplace import Workplace
 
 from fanin.config import cores
+from hydra_plugins._fanin_workers import SECONDS_TO_CLOSE
 
 ACTIVATION = """
 import os, signal, sys, time
@@ -187,9 +188,10 @@ def test_an_interrupted_sweep_leaves_no_worker(workplace, launcher, how):
         driver.kill()
     assert driver.returncode == 130
     assert b"Traceback" not in errors
-    time.sleep(1)
-    for process, _, _ in traces(workplace.folder, "sleep"):
-        assert not is_running(process)
+    deadline = time.monotonic() + SECONDS_TO_CLOSE
+    while any(is_running(process) for process, _, _ in traces(workplace.folder, "sleep")):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def is_running(process: int) -> bool:

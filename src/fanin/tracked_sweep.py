@@ -34,6 +34,7 @@ from fanin.config import (
     SettingError,
     check_disk,
     chosen,
+    cores,
     located,
 )
 from fanin.jobs import FINISHED, Job, in_order, leave_out, match
@@ -243,6 +244,9 @@ class TrackedSweep:
                 f"about {seconds} one after the other, as busy as this machine is now, "
                 f"and at most {memory:,.0f} MiB at a time"
             )
+            is_basic = self.config.hydra.runtime.choices["hydra/launcher"] == "basic"
+            if is_basic and len(todo) > 1 and cores() > 1:
+                self.console.print(f"hydra/launcher=workers runs {cores()} at once")
 
     def run(self, launch: Launch) -> None:
         """Run what is to be run, and conclude. Ends the process with status 1 if a job failed."""

@@ -51,6 +51,10 @@ def create(
     Raises MlflowException where the experiment was deleted.
     """
     run_id = uuid.uuid4().hex
+    is_here = (
+        SqlExperiment.experiment_id == int(experiment),
+        SqlExperiment.lifecycle_stage == LifecycleStage.ACTIVE,
+    )
     row = {
         "run_uuid": run_id,
         "experiment_id": int(experiment),
@@ -65,11 +69,11 @@ def create(
         "lifecycle_stage": LifecycleStage.ACTIVE,
     }
     with store.ManagedSessionMaker(read_only=False) as session:
-        found = session.get(SqlExperiment, int(experiment))
-        if found is None or found.lifecycle_stage != LifecycleStage.ACTIVE:
+        location = session.scalar(select(SqlExperiment.artifact_location).where(*is_here))
+        if location is None:
             raise MlflowException(f"experiment {experiment} is deleted", INVALID_PARAMETER_VALUE)
         place: str = append_to_uri_path(  # type: ignore[no-untyped-call]
-            found.artifact_location, run_id, store.ARTIFACTS_FOLDER_NAME
+            location, run_id, store.ARTIFACTS_FOLDER_NAME
         )
         session.execute(insert(_RUNS), {**row, "artifact_uri": place})
         _put(session, insert(_TAGS), _texts(run_id, {**tags, MLFLOW_RUN_NAME: name}))
