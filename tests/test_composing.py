@@ -6,13 +6,14 @@ from shutil import copytree
 import pytest
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.utils import create_config_search_path
+from hydra.core.utils import setup_globals
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import OmegaConf
+from omegaconf import OmegaConf, open_dict
 from workplace import PROJECT
 
 from fanin.alike import Alike
-from fanin.config import completed, register
+from fanin.config import GROUPS, completed, register
 from fanin.sweep import QuickLoader
 
 BOTH = {
@@ -35,6 +36,7 @@ BOTH = {
 NEITHER = {
     "no such setting": ["dept=3"],
     "no such option": ["init=nope"],
+    "no number, and then one": ["depth=three", "depth=4"],
     "not a number": ["depth=three"],
     "a part set to a value": ["timing=3"],
     "a group by a number": ["init=3"],
@@ -44,6 +46,7 @@ NEITHER = {
 
 @pytest.fixture(scope="module")
 def loaders():
+    setup_globals()
     register()
     plain = ConfigLoaderImpl(create_config_search_path(str(PROJECT / "conf")))
     sweep = plain.load_configuration("config", ["hydra.verbose=true"], RunMode.MULTIRUN)
@@ -86,6 +89,10 @@ VALUES = {
     "equal, and of another type": ("seed=3", "depth=3", "init.scale=1"),
     "again": ("seed=4", "depth=50", "init.scale=0.1"),
 }
+CLASSES = {
+    "a class": ("activation._target_=fanin.nn.activations.ReLU",),
+    "one with settings": ("activation._target_=fanin.nn.activations.LeakyReLU",),
+}
 MADE_FROM_OTHERS = {
     "from a value": ["hidden_size=${depth}", "depth=3"],
     "from a changed one": ["hidden_size=${depth}", "depth=4"],
@@ -94,11 +101,13 @@ MADE_FROM_OTHERS = {
 }
 
 
-@pytest.mark.parametrize("jobs", [VALUES, MADE_FROM_OTHERS], ids=["values", "interpolations"])
+@pytest.mark.parametrize(
+    "jobs", [VALUES, CLASSES, MADE_FROM_OTHERS], ids=["values", "classes", "interpolations"]
+)
 @pytest.mark.parametrize("backwards", [False, True])
 def test_jobs_that_are_alike_are_completed_as_each_by_itself(loaders, jobs, backwards):
     sweep, plain, quick = loaders
-    lines = [["activation=leaky_relu", *line] for line in jobs.values()]
+    lines = [["activation=relu", *line] for line in jobs.values()]
     if backwards:
         lines.reverse()
     alike = Alike(own(plain, sweep, lines[0]), {}, quick.parted(lines[0])[1])
@@ -107,6 +116,28 @@ def test_jobs_that_are_alike_are_completed_as_each_by_itself(loaders, jobs, back
         found, expected = alike.completed(values), completed(own(plain, sweep, line))
         assert repr(found) == repr(expected)
         found["depth"] = None  # it must leave no trace
+
+
+@pytest.mark.parametrize("text", ["${timing}", "${timing.repeats}", "${${kind}.repeats}"])
+def test_what_an_option_makes_from_others_follows_them(text):
+    def config(repeats: int):
+        made = {name: {"_target_": "fanin.nn.activations.ReLU"} for name in GROUPS}
+        parts = {"timing": {"repeats": repeats}, "kind": "timing", "tracking": {"uri": "http://x"}}
+        return OmegaConf.create({**made, **parts, "device": {"name": text}})
+
+    alike = Alike(config(2), {}, {"timing.repeats": 2})
+    for repeats in (2, 3, 2):
+        found = alike.completed({"timing.repeats": repeats})
+        assert found == completed(config(repeats))
+
+
+def test_all_jobs_have_the_time_of_their_sweep(loaders):
+    sweep, _, quick = loaders
+    quick.load_sweep_config(sweep, ["init=xavier", "seed=1"])
+    place = sweep.hydra.sweep.dir  # read when the first job has been composed already
+    for seed in (1, 2):
+        job = quick.load_sweep_config(sweep, ["init=xavier", f"seed={seed}"])
+        assert job.hydra.sweep.dir == place
 
 
 def test_of_what_differs_in_single_values_one_is_completed_in_full(loaders, monkeypatch):
@@ -123,7 +154,9 @@ def test_of_what_differs_in_single_values_one_is_completed_in_full(loaders, monk
 def own(loader, sweep, overrides):
     """A job's configuration, without Hydra's part."""
     config = loader.load_sweep_config(sweep, overrides)
-    return OmegaConf.masked_copy(config, [name for name in config if name != "hydra"])
+    with open_dict(config):
+        config.pop("hydra")
+    return config
 
 
 def test_files_are_read_once_for_each_combination_of_options(tmp_path):

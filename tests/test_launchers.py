@@ -15,7 +15,7 @@ from fanin.config import cores
 from hydra_plugins._fanin_workers import SECONDS_TO_CLOSE
 
 ACTIVATION = """
-import os, signal, sys, time
+import multiprocessing, os, signal, sys, time
 from dataclasses import dataclass
 from pathlib import Path
 import torch
@@ -40,6 +40,9 @@ class Fate(Identity):
                 os.kill(os.getpid(), signal.SIGKILL)
             case "sleep":
                 time.sleep(100)
+            case "children":
+                with multiprocessing.get_context("fork").Pool(1) as pool:
+                    pool.map(abs, [1])
         return z
 """
 
@@ -76,7 +79,7 @@ for file in FOLDER/job.*; do kill -TERM -- -$(cat $file); done
 
 
 def needs(launcher: str, *others):
-    if launcher == "workers":
+    if launcher in ("basic", "workers"):
         return pytest.param(launcher, *others)
     plugin = {"joblib": "joblib", "ray": "ray"}.get(launcher, "submitit")
     missing = importlib.util.find_spec(f"hydra_plugins.hydra_{plugin}_launcher") is None
@@ -192,6 +195,57 @@ def test_an_interrupted_sweep_leaves_no_worker(workplace, launcher, how):
     while any(is_running(process) for process, _, _ in traces(workplace.folder, "sleep")):
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+@pytest.mark.parametrize("seconds", [0.8, 1.6, 2.4])
+def test_ctrl_c_while_everything_is_imported_is_one_line(workplace, seconds):
+    driver = workplace.start("-m", "hydra/launcher=workers", "seed=0,1,2")
+    time.sleep(seconds)
+    os.killpg(driver.pid, signal.SIGINT)
+    _, errors = driver.communicate(timeout=60)  # the processes that share its output go too
+    assert driver.returncode == 130, errors
+    assert "Traceback" not in errors
+
+
+def test_a_wrong_value_starts_no_process(workplace):
+    start = time.monotonic()
+    with workplace.start("-m", "hydra/launcher=workers", "depth=10,ten") as driver:
+        _, errors = driver.communicate(timeout=60)
+    assert "depth=ten: use a whole number" in errors
+    assert driver.returncode == 1
+    refused = time.monotonic() - start
+    with workplace.start("-m", "hydra/launcher=workers", "sweep.plan=true", "seed=0,1") as driver:
+        driver.communicate(timeout=60)
+    assert refused < (time.monotonic() - start) / 3  # or else it has waited for torch
+
+
+def test_jobs_may_have_processes_of_their_own_and_a_folder_with_any_names(workplace):
+    for name in ("queue.py", "torch.py"):
+        (workplace.folder / "elsewhere" / name).parent.mkdir(exist_ok=True)
+        (workplace.folder / "elsewhere" / name).write_text("raise SystemExit('not this one')")
+    command = workplace.command(*sweep("workers", "children", "live"))
+    command = [a.replace("--config-dir=options", "--config-dir=../options") for a in command]
+    done = subprocess.run(
+        command,
+        cwd=workplace.folder / "elsewhere",
+        env=workplace.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert finished_modes(workplace) == ["children", "live"]
+
+
+@pytest.mark.parametrize("launcher", [needs("basic"), needs("workers"), needs("joblib")])
+def test_all_jobs_are_in_the_folder_of_their_sweep(tmp_path, launcher):
+    workplace = Workplace.with_own_project(tmp_path)
+    line = ["-m", "init=xavier,kaiming", "depth=1,2", f"hydra/launcher={launcher}"]
+    command = [sys.executable, str(workplace.project / "run.py"), *line]  # wherever that is
+    done = workplace._run(command, 0)
+    (sweep,) = (workplace.project / "outputs" / "sweeps").iterdir()
+    assert {path.name for path in sweep.iterdir()} >= {"0", "1", "2", "3", "comparison.png"}
+    assert str(sweep) in done.stdout
 
 
 def is_running(process: int) -> bool:

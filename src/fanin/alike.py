@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fanin.config import Choices, completed
 
+NESTED = "${${"
 Values = Mapping[str, object]
 """Of settings by their names, such as init.scale."""
 
@@ -50,16 +51,18 @@ class Alike:
     def _one(self) -> tuple[bytes, dict[str, type]]:
         """One job, completed; and the types of those values that were brought there unchanged.
 
-        So is another value of that type, where no other setting is made from it.
+        So is another value of that type, where no other setting is made from it. (Of a class's
+        name that is not true: it decides which settings there are.)
         """
         config: DictConfig = pickle.loads(self._pickled)
         made = completed(config)
         types = {}
-        sources = " ".join(_interpolations(OmegaConf.to_container(config)))
+        sources = [word for text in _made(OmegaConf.to_container(config)) for word in _words(text)]
         for name in self._names:
             value, place = OmegaConf.select(config, name), _place(made, name)
-            is_source = re.search(rf"\b{re.escape(name.rpartition('.')[2])}\b", sources)
-            if place and not is_source and repr(place[0][place[1]]) == repr(value):
+            may_be_source = NESTED in sources or not set(name.split(".")).isdisjoint(sources)
+            is_kept = place and repr(place[0][place[1]]) == repr(value)
+            if is_kept and not may_be_source and not name.endswith("_target_"):
                 types[name] = type(value)
         return pickle.dumps(made), types
 
@@ -78,13 +81,19 @@ def _place(values: dict[str, Any], name: str) -> tuple[dict[str, Any], str] | No
     return (values, part) if part in values else None
 
 
-def _interpolations(value: object) -> Iterator[str]:
+def _made(value: object) -> Iterator[str]:
     """All texts that are made from other settings."""
     if isinstance(value, Mapping):
         for inner in value.values():
-            yield from _interpolations(inner)
+            yield from _made(inner)
     elif isinstance(value, list):
         for inner in value:
-            yield from _interpolations(inner)
+            yield from _made(inner)
     elif isinstance(value, str) and "${" in value:
         yield value
+
+
+def _words(text: str) -> list[str]:
+    """What an interpolation may name; NESTED if one decides what another names."""
+    is_nested = re.search(r"\$\{[^}]*\$\{", text)
+    return [NESTED] if is_nested else re.findall(r"\w+", text)

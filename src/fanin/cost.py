@@ -29,7 +29,7 @@ _RUN_BYTES = 500_000  # Hydra's files, a configuration, a database's first pages
 _SAMPLE_WORK = {"loops": 500, "rows": 500, "broadcast": 2**20, "einsum": 2**20, "builtin": 2**24}
 _SAMPLE_ENTRIES = 2**17
 _SAMPLE_SECONDS = 0.05
-JOB_SECONDS = 0.2
+JOB_SECONDS = 0.06
 """What Hydra and a local store take for each job of a sweep."""
 _STATISTICS = 5  # stds that take as long as all statistics of a layer do
 

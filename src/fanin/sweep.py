@@ -62,6 +62,8 @@ class Sweep(Sweeper):
         with status("composing and checking the jobs ..."):
             overrides, line = self._read(arguments)
             composed = [(job, *self._compose(job)) for job in _split(overrides)]
+            if not self.config.sweep.plan and hasattr(self.launcher, "get_ready"):
+                self.launcher.get_ready()
             from fanin.tracked_sweep import TrackedSweep  # with torch and mlflow: seconds
 
             sweep = TrackedSweep(self.config, line, composed)
@@ -210,10 +212,11 @@ class QuickLoader(ConfigLoaderImpl):
         overrides = [_parsed(text) for text in sweep_overrides]
         options = [o for o in overrides if self.repository.group_exists(o.key_or_group)]
         values = [o for o in overrides if o not in options]
-        if all(isinstance(o.value(), str) for o in options) and all(map(_is_plain, values)):
-            chosen = tuple(str(option.input_line) for option in options)
-            return chosen, {o.key_or_group: o.value() for o in values}
-        return None
+        found = {o.key_or_group: o.value() for o in values}
+        is_plain = all(isinstance(o.value(), str) for o in options) and all(map(_is_plain, values))
+        if not is_plain or len(found) < len(values):
+            return None
+        return tuple(str(option.input_line) for option in options), found
 
     def _with(self, options: tuple[str, ...], master_config: DictConfig) -> DictConfig:
         if options not in self._composed:
@@ -222,6 +225,7 @@ class QuickLoader(ConfigLoaderImpl):
             config = super().load_sweep_config(master_config, [*options])
             self._composed[options] = pickle.dumps(config)
         copy: DictConfig = pickle.loads(self._composed[options])
+        OmegaConf.copy_cache(from_config=master_config, to_config=copy)  # one ${now:} for all
         return copy
 
 

@@ -28,6 +28,7 @@ from fanin.conclusion import (
     varying_settings,
 )
 from fanin.config import (
+    GROUPS,
     PROJECT,
     Choices,
     Claims,
@@ -121,13 +122,15 @@ class TrackedSweep:
         ]
         is_typed = any(setting.name == "sweep.exclude" for setting in self.line)
         leave_out(jobs, self._clauses(), must_select=is_typed)
-        planned: dict[tuple[str, ...], tuple[float, int, Forecast | None]] = {}
+        planned: dict[tuple[object, ...], tuple[float, int, Forecast | None]] = {}
         for job, (_, like, values) in zip(jobs, composed, strict=True):
             if not job.is_left_out:
                 made = like.completed(values)
                 job.config_hash = record.config_hash(made)
                 job.code_version = record.code_version(made)
-                but_seed = tuple(v for name, v in job.params.items() if name != "seed")
+                classes = (made[group].get("_target_") for group in GROUPS)
+                settings = (v for name, v in job.params.items() if name != "seed")
+                but_seed = (*classes, *settings)
                 if but_seed not in planned:
                     planned[but_seed] = self._prepared(OmegaConf.create(made), like.choices, job)
                 job.seconds, job.memory, job.forecast = planned[but_seed]

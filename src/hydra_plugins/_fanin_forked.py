@@ -6,11 +6,12 @@ one job after the other, and is told of each by its overrides alone.
 """
 
 import multiprocessing
+import os
 import signal
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from typing import Any
@@ -20,7 +21,7 @@ from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, env_override, run_job, setup_globals
 from omegaconf import open_dict
 
-from fanin.config import cores
+from fanin.config import SettingError, cores
 from hydra_plugins._fanin_workers import (
     SECONDS_TO_CLOSE,
     ProcessEndedError,
@@ -31,11 +32,8 @@ from hydra_plugins._fanin_workers import (
 from hydra_plugins.fanin_launchers import FaninLauncher
 
 _FORKS = multiprocessing.get_context("forkserver")
+SAFE = "PYTHONSAFEPATH"
 _IMPORTED = ["hydra_plugins._fanin_forked", "hydra_plugins._fanin_imported"]
-
-
-class JobError(Exception):
-    """What a job raised, in words: an exception itself may not survive the way here."""
 
 
 @dataclass
@@ -60,19 +58,41 @@ class _Worker:
             self.process.join()
             return failed(overrides, _end_of(self.process))
         if error:
-            return failed(overrides, JobError(error))
+            name, text = error  # an exception itself may not survive the way here
+            return failed(overrides, type(name, (Exception,), {})(text))
         return JobReturn(overrides=overrides, status=JobStatus.COMPLETED)
 
 
 def check(launcher: FaninLauncher) -> None:
-    """Refuse a wrong number of workers; begin to import. Raises SettingError."""
+    """Refuse a wrong number of workers. Raises SettingError."""
     n_jobs = launcher.settings["n_jobs"]
     if n_jobs != -1:
         check_whole("n_jobs", n_jobs, note=", or -1 for every core")
+
+
+def get_ready(launcher: FaninLauncher) -> None:
+    """Start the server, which begins to import."""
     _FORKS.set_forkserver_preload(_IMPORTED)
+    with _for_the_server(launcher):
+        forkserver.ensure_running()
+
+
+@contextmanager
+def _for_the_server(launcher: FaninLauncher) -> Iterator[None]:
+    """What a server that is started here is to have from its first import on.
+
+    Torch reads then how many threads it has. Python's own modules are not to be looked for in the
+    folder where the user stands. Ctrl-C is for the driver.
+    """
     settings = launcher.config.hydra.job.env_set
-    with env_override({name: str(value) for name, value in settings.items()}):
-        forkserver.ensure_running()  # torch reads how many threads it has when it is imported
+    own = {name: str(value) for name, value in settings.items()} | {SAFE: "1"}
+    resource_tracker.ensure_running()  # which would let Ctrl-C through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        with env_override(own):
+            yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def launch(launcher: FaninLauncher, jobs: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
@@ -88,7 +108,7 @@ def launch(launcher: FaninLauncher, jobs: Sequence[Sequence[str]], first: int) -
     try:
         while len(returns) < len(jobs):
             while waiting and len(working) < most:
-                worker = free.pop() if free else _forked(work)
+                worker = free.pop() if free else _forked(launcher, work)
                 working.append(worker)
                 worker.begin(waiting.pop(), first, jobs)
             for pipe in wait([worker.pipe for worker in working]):
@@ -106,17 +126,26 @@ def launch(launcher: FaninLauncher, jobs: Sequence[Sequence[str]], first: int) -
     return [returns[job] for job in range(len(jobs))]
 
 
-def _forked(work: bytes) -> _Worker:
+def _forked(launcher: FaninLauncher, work: bytes) -> _Worker:
     here, there = _FORKS.Pipe()
-    process = _FORKS.Process(target=_work, args=(there, work), daemon=True)
-    process.start()
+    process = _FORKS.Process(target=_work, args=(there, work))  # no daemon: it may have children
+    try:
+        with _for_the_server(launcher):  # it may have died, and is started again
+            process.start()
+    except (EOFError, OSError) as error:
+        raise SettingError(
+            f"hydra/launcher={launcher.option}: the process that imports has ended; "
+            "what it said stands above, and hydra/launcher=basic needs none"
+        ) from error
     there.close()
     return _Worker(process, here)
 
 
 def _end_of(process: ForkServerProcess) -> ProcessEndedError:
     code = process.exitcode or 0
-    return ProcessEndedError(signal.Signals(-code).name if code < 0 else f"exit status {code}")
+    if -code in set(signal.Signals):
+        return ProcessEndedError(signal.Signals(-code).name)
+    return ProcessEndedError(f"exit status {code}")
 
 
 def _work(pipe: Connection, work: bytes) -> None:
@@ -125,6 +154,8 @@ def _work(pipe: Connection, work: bytes) -> None:
     Deaf to Ctrl-C, which the driver hears. Answers each job with what it raised, or nothing.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    os.environ.pop(SAFE, None)
     context, config, task_function, state = cloudpickle.loads(work)
     setup_globals()
     Singleton.set_state(state)
@@ -145,4 +176,4 @@ def _work(pipe: Connection, work: bytes) -> None:
                 )
             error = done._return_value
             is_failed = done.status == JobStatus.FAILED
-            pipe.send(f"{type(error).__name__}: {error}" if is_failed else "")
+            pipe.send((type(error).__name__, str(error)) if is_failed else None)

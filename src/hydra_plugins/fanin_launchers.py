@@ -63,6 +63,10 @@ class WorkersLauncher(FaninLauncher):
 
     option, extra, room = "workers", "", "_fanin_forked"
 
+    def get_ready(self) -> None:
+        """Begin to import, as the driver is about to; the jobs have passed their first check."""
+        self._room.get_ready(self)
+
 
 class JoblibLauncher(FaninLauncher):
     """`hydra/launcher=joblib`: the cores of this machine."""

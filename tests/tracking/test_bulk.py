@@ -2,14 +2,16 @@
 
 import math
 import sqlite3
+from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import replace
 
 import pytest
 from mlflow.utils.mlflow_tags import MLFLOW_USER
+from sqlalchemy.exc import OperationalError
 
 from fanin.tracking.record import Record
-from fanin.tracking.store import RefusedError, connect
+from fanin.tracking.store import RefusedError, StoreError, connect
 
 TABLES = ("experiments", "runs", "params", "tags", "metrics", "latest_metrics", "inputs")
 RECORDS = {
@@ -91,6 +93,38 @@ def test_all_tables_are_as_the_client_leaves_them(both, values):
     assert begun[0] == begun[1]
     assert ended[0] == ended[1]
     assert begun[0] != ended[0]
+
+
+def test_a_run_that_is_delivered_late_ends_when_it_is_whole(both):
+    for folder, store in both:
+        record = record_of(folder, status="FINISHED", ended=2000)
+        run = store.client.get_run(store.create(record))
+        assert (run.info.status, run.info.end_time) == ("RUNNING", None)
+
+
+@pytest.mark.parametrize("files", [[], ["note.txt"]])
+def test_a_place_that_keeps_no_files_has_the_rest(both, files):
+    left = []
+    for folder, store in both:
+        place = store.client.create_experiment("elsewhere", artifact_location="nowhere://x")
+        elsewhere = replace(store, experiment_id=place)
+        record = record_of(folder, files=files, metrics=[("m", 1, 1.0)], tags={"new": "1"})
+        run_id = elsewhere.create(record)
+        record.status, record.ended = "FINISHED", 2000
+        with pytest.raises(StoreError) if files else nullcontext():
+            elsewhere.complete(run_id, record)
+        left.append(kept(folder, run_id))
+    assert left[0] == left[1]
+    assert ("RUNNING" in left[1]["runs"][0]) == bool(files)
+
+
+def test_a_file_that_is_locked_is_a_store_that_does_not_answer(tmp_path, monkeypatch):
+    def locked(*place: str) -> None:
+        raise OperationalError("SELECT 1", {}, sqlite3.OperationalError("database is locked"))
+
+    monkeypatch.setattr("fanin.tracking.bulk.opened", locked)
+    with pytest.raises(StoreError, match="another program holds it"):
+        connect(f"sqlite:///{tmp_path}/mlflow.db", "lab", tmp_path, 5)
 
 
 def test_what_is_later_stays_the_latest(both):

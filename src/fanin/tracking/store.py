@@ -205,9 +205,9 @@ def connect(
         if found is None:
             created = _create(client, experiment, _location(uri, artifacts))
             found = client.get_experiment(created)
+        database = bulk.opened(uri, found.artifact_location) if _database(uri) else None
     if found.lifecycle_stage != "active":
         raise StoreError(f"its experiment {experiment} is deleted; restore it or name another")
-    database = bulk.opened(uri, found.artifact_location) if _database(uri) else None
     store = Store(client, found.experiment_id, database)
     with suppress(StoreError):  # they help who looks, and no run depends on them
         for name in tags.keys() - found.tags.keys():
