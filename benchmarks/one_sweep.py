@@ -1,6 +1,6 @@
 """One sweep: how many tracked runs a minute, beside what one would write with what is at hand.
 
-    python -m benchmarks.one_sweep                 about five minutes on 2 idle cores
+    python -m benchmarks.one_sweep                 five minutes on 2 idle cores; needs .[parallel]
     python -m benchmarks.one_sweep --most 10000    the largest sweep, 1,000 runs by default
 
 The sweep is init=xavier,kaiming depth=10,50 and as many seeds as it takes, into an empty SQLite
@@ -15,6 +15,7 @@ import argparse
 import csv
 import json
 import os
+import re
 import shutil
 import sqlite3
 import statistics
@@ -23,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,9 +32,11 @@ HERE = Path(__file__).resolve().parent
 RUN, PEER = HERE.parent / "run.py", HERE / "peer_sweep.py"
 SMALL, THOUSAND = 4, 1000
 ROUNDS = 2
+JOBLIB = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
 WAYS = {
     "peer, a value at a time": (PEER, ["log=value"], 20),
     "peer, a run at a time": (PEER, ["log=batch"], 40),
+    "peer, a run at a time, hydra/launcher=joblib": (PEER, ["log=batch", *JOBLIB], 60),
     "fanin": (RUN, [], 60),
     "fanin, hydra/launcher=workers": (RUN, ["hydra/launcher=workers"], 100),
 }
@@ -90,11 +93,15 @@ def command(arguments: Sequence[str], folder: Path, status: int = 0) -> tuple[fl
         process = subprocess.Popen(
             [sys.executable, *arguments], cwd=folder, env=environment, stdout=output, stderr=output
         )
-        _, ended, used = os.wait4(process.pid, 0)
+        most = 0.0  # what wait4 says is no less than what this process has had itself
+        while process.poll() is None:
+            with suppress(OSError, TypeError):  # it has just ended
+                said = Path(f"/proc/{process.pid}/status").read_text()
+                most = int(re.search(r"VmHWM:\s*(\d+) kB", said)[1]) / 1024  # type: ignore[index]
+            time.sleep(0.01)
         seconds = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(ended)
     assert process.returncode == status, (folder / "output").read_text()
-    return seconds, used.ru_maxrss / 1024
+    return seconds, most
 
 
 def finished(database: Path) -> int:
@@ -105,7 +112,10 @@ def finished(database: Path) -> int:
 
 
 def measure(most: int) -> list[Row]:
-    rounds = [{name: _both(*way) for name, way in WAYS.items()} for _ in range(ROUNDS)]
+    rounds, doors = [], []
+    for _ in range(ROUNDS):
+        doors.append(_doors())
+        rounds.append({name: _both(*way) for name, way in WAYS.items()})
     rows: list[Row] = []
     for name, (_, _, jobs) in WAYS.items():
         pairs = [found[name] for found in rounds]
@@ -128,7 +138,7 @@ def measure(most: int) -> list[Row]:
         ("the driver's memory at 100 runs", "MiB", [more.memory]),
         (f"the driver's memory at {most} runs", "MiB", [largest.memory]),
     ]
-    imports, helps, wrongs = zip(*(_doors() for _ in range(3)), strict=True)
+    imports, helps, wrongs = zip(*doors, _doors(), strict=True)
     main = [found["fanin"][0] for found in rounds]
     bare = statistics.median(imports)
     return [
@@ -166,7 +176,8 @@ def main(most: int = THOUSAND) -> None:
         writer = csv.writer(file)
         writer.writerow(["what", "unit", "median", "least", "most"])
         writer.writerows([what, unit, *map(_shown, _spread(found))] for what, unit, found in rows)
-    print("\n| | median | least | most |\n|---|---|---|---|")
+    print("\nOne sweep, of two rounds, and one of the largest.\n")
+    print("| | median | least | most |\n|---|---|---|---|")
     for what, unit, found in rows:
         figures = [f"{_shown(figure)} {unit}".strip() for figure in _spread(found)]
         print(f"| {what} | {' | '.join(figures)} |")
