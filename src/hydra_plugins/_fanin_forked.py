@@ -1,8 +1,8 @@
 """Jobs side by side on this machine, in processes that are forked with everything imported.
 
 A server that has imported what a job needs, and has run nothing, forks a worker in milliseconds.
-It does so while the driver composes the jobs and makes the same imports. Each worker then runs
-one job after the other, and is told of each by its overrides alone.
+It imports while the driver does. Each worker then runs one job after the other, and is told of each
+by its overrides alone.
 """
 
 import multiprocessing
