@@ -21,18 +21,19 @@ from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, env_override, run_job, setup_globals
 from omegaconf import open_dict
 
-from fanin.config import SettingError, cores
+from fanin.config import SettingError
 from hydra_plugins._fanin_workers import (
     SECONDS_TO_CLOSE,
     ProcessEndedError,
-    check_whole,
+    check_n_jobs,
     ended_by_sigterm,
     failed,
+    side_by_side,
 )
 from hydra_plugins.fanin_launchers import FaninLauncher
 
 _FORKS = multiprocessing.get_context("forkserver")
-SAFE = "PYTHONSAFEPATH"
+_SAFE = "PYTHONSAFEPATH"
 _IMPORTED = ["hydra_plugins._fanin_forked", "hydra_plugins._fanin_imported"]
 
 
@@ -65,9 +66,7 @@ class _Worker:
 
 def check(launcher: FaninLauncher) -> None:
     """Refuse a wrong number of workers. Raises SettingError."""
-    n_jobs = launcher.settings["n_jobs"]
-    if n_jobs != -1:
-        check_whole("n_jobs", n_jobs, note=", or -1 for every core")
+    check_n_jobs(launcher)
 
 
 def get_ready(launcher: FaninLauncher) -> None:
@@ -85,7 +84,7 @@ def _for_the_server(launcher: FaninLauncher) -> Iterator[None]:
     folder where the user stands. Ctrl-C is for the driver.
     """
     settings = launcher.config.hydra.job.env_set
-    own = {name: str(value) for name, value in settings.items()} | {SAFE: "1"}
+    own = {name: str(value) for name, value in settings.items()} | {_SAFE: "1"}
     resource_tracker.ensure_running()  # which would let Ctrl-C through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -97,8 +96,7 @@ def _for_the_server(launcher: FaninLauncher) -> Iterator[None]:
 
 def launch(launcher: FaninLauncher, jobs: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
     """Run the jobs in `n_jobs` processes, none of them this one; none is left at the end."""
-    n_jobs = launcher.settings["n_jobs"]
-    most = min(cores() if n_jobs == -1 else n_jobs, len(jobs))
+    most = side_by_side(launcher, jobs)
     told = (launcher.hydra_context, launcher.config, launcher.task_function, Singleton.get_state())
     work = cloudpickle.dumps(told)
     returns: dict[int, JobReturn] = {}
@@ -155,7 +153,7 @@ def _work(pipe: Connection, work: bytes) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    os.environ.pop(SAFE, None)
+    os.environ.pop(_SAFE, None)
     context, config, task_function, state = cloudpickle.loads(work)
     setup_globals()
     Singleton.set_state(state)

@@ -22,13 +22,13 @@ from hydra_plugins.hydra_joblib_launcher._core import execute_job
 from joblib.externals.loky import ProcessPoolExecutor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from fanin.config import cores
 from hydra_plugins._fanin_workers import (
     SECONDS_TO_CLOSE,
     ProcessEndedError,
-    check_whole,
+    check_n_jobs,
     ended_by_sigterm,
     failed,
+    side_by_side,
 )
 from hydra_plugins.fanin_launchers import FaninLauncher
 
@@ -39,15 +39,12 @@ _at_work = threading.Lock()
 
 def check(launcher: FaninLauncher) -> None:
     """Refuse a wrong number of workers. Raises SettingError."""
-    n_jobs = launcher.settings["n_jobs"]
-    if n_jobs != -1:
-        check_whole("n_jobs", n_jobs, note=", or -1 for every core")
+    check_n_jobs(launcher)
 
 
 def launch(launcher: FaninLauncher, jobs: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
     """Run the jobs in `n_jobs` processes, none of them this one; none is left at the end."""
-    n_jobs = launcher.settings["n_jobs"]
-    pools = [_pool() for _ in range(min(cores() if n_jobs == -1 else n_jobs, len(jobs)))]
+    pools = [_pool() for _ in range(side_by_side(launcher, jobs))]
     state = Singleton.get_state()
 
     def start(job: int, slot: int) -> Future[JobReturn]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
 
-from fanin.config import SettingError
+from fanin.config import SettingError, cores
+from hydra_plugins.fanin_launchers import FaninLauncher
 
 SECONDS_TO_CLOSE = 5.0
 """What an interrupted job has to close its run."""
@@ -42,3 +43,16 @@ def check_whole(name: str, value: Any, note: str = "") -> None:
     """Refuse all but whole numbers from 1 on. Raises SettingError."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise SettingError(f"hydra.launcher.{name}={value}: use a whole number, 1 or more{note}")
+
+
+def check_n_jobs(launcher: FaninLauncher) -> None:
+    """Refuse a wrong number of workers. Raises SettingError."""
+    n_jobs = launcher.settings["n_jobs"]
+    if n_jobs != -1:
+        check_whole("n_jobs", n_jobs, note=", or -1 for every core")
+
+
+def side_by_side(launcher: FaninLauncher, jobs: Sequence[Sequence[str]]) -> int:
+    """How many of the jobs run at a time."""
+    n_jobs = launcher.settings["n_jobs"]
+    return min(cores() if n_jobs == -1 else n_jobs, len(jobs))
