@@ -28,7 +28,7 @@ from fanin.signal.claims import Claim, Finding
 from fanin.tracking.journal import TRACEBACK
 from fanin.tracking.links import picture, run_page
 from fanin.tracking.record import Record
-from fanin.tracking.store import ERROR, NOTE, PARENT, RECORD_ID, Store, StoreError, without_password
+from fanin.tracking.store import ERROR, NOTE, PARENT, Store, StoreError, without_password
 
 PICTURES = ("comparison.svg", "heatmap.svg")
 """Shown in the sweep's description."""
@@ -125,7 +125,8 @@ def conclude(
 def _run_ids(store: Store, parent_id: str) -> dict[str, str]:
     """The store's id of each record that it has; those of a store that is away are not known."""
     with suppress(StoreError):
-        return {run.tags[RECORD_ID]: run.id for run in store.runs(PARENT, parent_id)}
+        runs = store.runs(PARENT, parent_id)
+        return {run.record_id: run.id for run in runs if run.record_id}
     return {}
 
 

@@ -22,11 +22,10 @@ from fanin.signal.claims import Finding
 from fanin.signal.jacobian import Spectrum
 from fanin.signal.profile import CURVES, NUMBERS, Profile
 from fanin.tracking.provenance import provenance, table_tag
-from fanin.tracking.record import FILE, Record
-from fanin.tracking.store import RECORD_ID, Store, Tracked, without_password
+from fanin.tracking.record import Record
+from fanin.tracking.store import OUTPUT_DIR, Store, Tracked, without_password
 
 SETTINGS, LAYERS, SPECTRUM = "config.yaml", "profile.csv", "jacobian.csv"
-OUTPUT_DIR = "output_dir"
 
 
 def begin(config: DictConfig, choices: Choices, overrides: Sequence[str], folder: str) -> Record:
@@ -150,11 +149,9 @@ def outcome(record: Record) -> Outcome:
 
 def outcome_of(store: Store, run: Tracked) -> Outcome:
     """The same from a store: from the record where its folder is still there, or the artifact."""
-    path = Path(run.tags.get(OUTPUT_DIR, ""), FILE)
-    if path.is_file():
-        record = Record.read(path)
-        if record.id == run.tags[RECORD_ID]:
-            return replace(outcome(record), run_id=run.id)
+    record = Record.of(run.record_id, run.output_dir)
+    if record:
+        return replace(outcome(record), run_id=run.id)
     depth = int(run.params["depth"])
     curves = _empty_curves(depth)
     rows = list(csv.DictReader(store.file(run.id, LAYERS).splitlines()))

@@ -2,12 +2,14 @@
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from fanin.tracking.record import FILE, Record
 
 _ENDED = ".ended"
 _TAKEN_OVER = ".taken_over"
+_SWEEP = ".sweep"
 
 
 def say_ended(sweep: Path, job: int, folder: str) -> None:
@@ -30,19 +32,27 @@ def left_by(job: int, sweep: Path, parent: str) -> Record | None:
     return record if record and record.parent == parent else None
 
 
-def clear(sweep: Path) -> None:
+def clear(sweep: Path, record_id: str) -> None:
     """A sweep begins here, where another may have been."""
+    (sweep / _SWEEP).write_text(record_id)
     shutil.rmtree(sweep / _ENDED, ignore_errors=True)
     (sweep / _TAKEN_OVER).unlink(missing_ok=True)
 
 
-def take_over(before: Path, sweep: Path) -> None:
+def take_over(before: Path, sweep: Path, record_id: str) -> None:
     """Tell the jobs of a sweep that is gone that it goes on elsewhere.
 
-    Those that have not begun yet, in workers that live on, are not to begin.
+    Those that have not begun yet, in workers that live on, are not to begin. A store says where
+    the folder is: nothing is written to one that does not hold this very sweep.
     """
-    if before.is_dir() and before != sweep:
+    if before != sweep and _holds(before, record_id):
         (before / _TAKEN_OVER).touch()
+
+
+def _holds(folder: Path, record_id: str) -> bool:
+    with suppress(OSError, UnicodeDecodeError):
+        return (folder / _SWEEP).read_text() == record_id
+    return False
 
 
 def is_taken_over(sweep: Path) -> bool:

@@ -63,8 +63,8 @@ from fanin.tracking.journal import ENDED_FROM_OUTSIDE, GoesOnError
 from fanin.tracking.record import Record
 from fanin.tracking.store import (
     ERROR,
+    OUTPUT_DIR,
     PARENT,
-    RECORD_ID,
     Store,
     StoreError,
     Tracked,
@@ -283,7 +283,7 @@ class TrackedSweep:
         try:
             with begun as parent_id:
                 assert parent_id is not None
-                sweep_folder.clear(self.folder)
+                sweep_folder.clear(self.folder, parent.id)
                 OmegaConf.save(self.config, self.folder / "multirun.yaml")
                 self._attach_file(parent)
                 if before:
@@ -291,7 +291,7 @@ class TrackedSweep:
                 with _seen(store, parent_id):
                     self._run_jobs(launch, store, parent, parent_id)
         except GoesOnError as error:
-            place = before.tags[record.OUTPUT_DIR] if before else error
+            place = before.output_dir if before else error
             raise SettingError(f"sweep.resume=true: it is still running, in {place}") from error
         finally:
             if self.conclusion:
@@ -341,7 +341,7 @@ class TrackedSweep:
 
     def _before(self, store: Store) -> Tracked | None:
         """The latest sweep of this line, if there is one; its runs are matched with the jobs."""
-        found = next(iter(store.runs(SWEEP_HASH, self._hash(), most=1)), None)
+        found = next((r for r in store.runs(SWEEP_HASH, self._hash()) if r.record_id), None)
         if found:
             match(self.jobs, store.runs(PARENT, found.id))
         return found
@@ -356,10 +356,10 @@ class TrackedSweep:
         if found is None:
             self.console.print(f"nothing to resume in {self.experiment}: begun anew")
         elif found.status == "RUNNING":
-            silent = time.time() - float(found.tags.get(SEEN, 0))
+            silent = time.time() - _seconds(found.tags.get(SEEN, ""))
             if silent < 3 * SECONDS_BETWEEN_SIGNS:
                 raise SettingError(
-                    f"sweep.resume=true: it is still running, in {found.tags[record.OUTPUT_DIR]} "
+                    f"sweep.resume=true: it is still running, in {found.output_dir} "
                     f"(or was {silent:.0f} seconds ago)"
                 )
         return found
@@ -391,14 +391,15 @@ class TrackedSweep:
             folder=str(self.folder),
             tags=record.tags(typed)
             | {
-                record.OUTPUT_DIR: str(self.folder),
+                OUTPUT_DIR: str(self.folder),
                 SWEEP_HASH: self._hash(),
                 "sweep.jobs": str(len(self.jobs)),
                 "sweep.left_out": "; ".join(left_out) or "none",
             },
         )
         if before:
-            parent.id = before.tags[RECORD_ID]
+            assert before.record_id  # `_before` looks for it
+            parent.id = before.record_id
         return parent
 
     def _attach_file(self, parent: Record) -> None:
@@ -409,7 +410,8 @@ class TrackedSweep:
 
     def _take_over(self, store: Store, before: Tracked) -> None:
         """Let jobs that have outlived the sweep before, in workers of their own, end first."""
-        sweep_folder.take_over(Path(before.tags[record.OUTPUT_DIR]), self.folder)
+        assert before.record_id
+        sweep_folder.take_over(before.output_dir, self.folder, before.record_id)
         if JOURNAL.going_on(lambda run: run.parent == before.id):
             with status("waiting for jobs that are still running ..."):
                 while JOURNAL.going_on(lambda run: run.parent == before.id):
@@ -469,6 +471,11 @@ def _seen(store: Store, run_id: str) -> Iterator[None]:
         yield
     finally:
         over.set()
+
+
+def _seconds(tag: str) -> float:
+    """Since 1970; 0 for a tag that is no number."""
+    return float(tag) if re.fullmatch(r"\d{1,12}", tag) else 0.0
 
 
 def overrides_of(config: DictConfig, run_id: str) -> list[str]:

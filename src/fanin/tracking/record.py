@@ -51,6 +51,15 @@ class Record:
         values["metrics"] = [tuple(point) for point in values["metrics"]]
         return cls(**values)
 
+    @classmethod
+    def of(cls, record_id: str | None, folder: Path) -> "Record | None":
+        """The record with that id, where the folder holds it."""
+        try:
+            record = cls.read(folder / FILE)
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+        return record if record.id == record_id else None
+
     def write(self, path: Path) -> None:
         """All or nothing, whenever the process is killed or the power goes."""
         unfinished = path.with_name(f".{path.name}.part")

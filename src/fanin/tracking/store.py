@@ -36,6 +36,7 @@ logging.getLogger("alembic").setLevel(logging.WARNING)
 logging.getLogger("urllib3").setLevel(logging.ERROR)  # a server that is away is said once, by us
 
 RECORD_ID = "record.id"
+OUTPUT_DIR = "output_dir"
 ERROR = "error"
 PARENT = MLFLOW_PARENT_RUN_ID
 NOTE = MLFLOW_RUN_NOTE
@@ -45,6 +46,10 @@ LONGEST_TAG = 5000
 PAGE = 1000
 LONGEST_NAME = 250  # in a database that looks
 PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
+
+
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""All control characters but tab and line feed, and those that turn the direction of a text."""
 
 
 class StoreError(Exception):
@@ -174,7 +179,9 @@ class Store:
 class Tracked:
     """A run that a store holds; of each curve, the value at the last layer.
 
-    started: milliseconds since 1970.
+    Others may write to a store, so `_tracked` checks each field, and nothing else reads a run.
+    Texts have no control characters. record_id: 32 hex digits, or None where the tag is anything
+    else. started: milliseconds since 1970.
     """
 
     id: str
@@ -184,6 +191,12 @@ class Tracked:
     params: dict[str, str]
     tags: dict[str, str]
     metrics: dict[str, float]
+    record_id: str | None = None
+
+    @property
+    def output_dir(self) -> Path:
+        """Where it says that its files are. Look for its record there before you believe it."""
+        return Path(self.tags.get(OUTPUT_DIR) or ".")
 
 
 def connect(
@@ -254,15 +267,22 @@ def runs_where(uri: str, condition: str, timeout: int) -> list[tuple[Store, Trac
 
 def _tracked(run: Run) -> Tracked:
     info, data = run.info, run.data
+    record_id = data.tags.get(RECORD_ID, "")
     return Tracked(
-        info.run_id,
-        info.run_name,
-        info.status,
-        info.start_time,
-        dict(data.params),
-        dict(data.tags),
-        data.metrics,
+        id=printable(info.run_id),
+        name=printable(info.run_name or ""),
+        status=printable(info.status),
+        started=int(info.start_time or 0),
+        params={printable(name): printable(value) for name, value in data.params.items()},
+        tags={printable(name): printable(value) for name, value in data.tags.items()},
+        metrics={printable(name): float(value) for name, value in data.metrics.items()},
+        record_id=record_id if re.fullmatch("[0-9a-f]{32}", record_id) else None,
     )
+
+
+def printable(text: str) -> str:
+    """The text without what a terminal would obey: control characters, changes of direction."""
+    return _UNPRINTABLE.sub("", text)
 
 
 def _client(uri: str, timeout: int) -> MlflowClient:

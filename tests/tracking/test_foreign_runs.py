@@ -1,0 +1,128 @@
+"""What others write into a shared store: none of it becomes a path, or reaches a terminal raw."""
+
+import json
+import time
+from dataclasses import fields
+
+import pytest
+from workplace import Workplace
+
+from fanin import sweep_folder
+from fanin.tracking.store import OUTPUT_DIR, PARENT, RECORD_ID, Tracked, connect, run_of
+
+ESCAPES = "\x1b[31mred\x1b[0m\x07\x9b\u202e"
+SHOWN = "[31mred[0m"
+LINE = ["-m", "init=xavier,kaiming", "depth=2"]
+
+
+@pytest.fixture
+def tracked(tmp_path):
+    """A function: of a run that someone made with any client, what fanin reads."""
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    store = connect(uri, "lab", tmp_path, timeout=5)
+
+    def read(**tags: str) -> Tracked:
+        run = store.client.create_run(
+            store.experiment_id, run_name=f"a {ESCAPES} run", tags={"verdict": ESCAPES, **tags}
+        )
+        store.client.log_param(run.info.run_id, "init", ESCAPES)
+        store.client.log_metric(run.info.run_id, "summary/loss", 2)
+        return run_of(uri, run.info.run_id, 5)[1]
+
+    return read
+
+
+def field_values(run: Tracked, name: str) -> list:
+    value = getattr(run, name)
+    return [*value, *value.values()] if isinstance(value, dict) else [value]
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Tracked)])
+def test_no_field_holds_a_control_character(tracked, name):
+    for value in field_values(tracked(), name):
+        assert not isinstance(value, str) or value.isprintable()
+
+
+def test_each_field_is_of_its_type(tracked):
+    run = tracked()
+    assert len(run.id) == 32
+    assert run.name == f"a {SHOWN} run"
+    assert run.status == "RUNNING"
+    assert isinstance(run.started, int)
+    assert run.params == {"init": SHOWN}
+    assert run.tags["verdict"] == SHOWN
+    assert run.metrics == {"summary/loss": 2.0}
+
+
+@pytest.mark.parametrize(
+    "record_id",
+    ["", "../../../etc/x", "0" * 31, "0" * 33, "A" * 32, f"{'0' * 31}/", "0" * 32 + "\n"],
+)
+def test_a_record_id_is_32_hex_digits_or_nothing(tracked, record_id):
+    assert tracked(**{RECORD_ID: record_id}).record_id is None
+    assert tracked().record_id is None
+
+
+def test_a_record_id_of_32_hex_digits_is_taken(tracked):
+    assert tracked(**{RECORD_ID: "0af" + "1" * 29}).record_id == "0af" + "1" * 29
+
+
+def test_a_folder_is_marked_only_if_it_holds_that_very_sweep(tmp_path):
+    places = [tmp_path / name for name in ("mine", "other", "empty", "now")]
+    for place in places:
+        place.mkdir()
+    mine, other, empty, now = places
+    sweep_folder.clear(mine, "a" * 32)
+    sweep_folder.clear(other, "b" * 32)
+    for folder in (mine, other, empty, tmp_path / "none", tmp_path / ("x" * 300)):
+        sweep_folder.take_over(folder, now, "a" * 32)
+    assert sweep_folder.is_taken_over(mine)
+    assert not sweep_folder.is_taken_over(other)
+    assert [*empty.iterdir()] == []
+
+
+@pytest.mark.parametrize("record_id", ["../../../victim/file", "c" * 32])
+def test_a_foreign_parent_harms_no_file_of_whoever_resumes(tmp_path, record_id):
+    workplace = Workplace.with_own_project(tmp_path)
+    workplace.run(*LINE)
+    (parent,) = workplace.parents()
+    victim = workplace.project / "outputs" / "victim"
+    victim.mkdir()
+    for file in (victim / "file.json", victim / "record.json"):
+        file.write_text("mine")
+    client = workplace.client()
+    foreign = client.create_run(
+        parent.info.experiment_id,
+        start_time=int(time.time() * 1000) + 60_000,  # the latest
+        tags={
+            "sweep.hash": parent.data.tags["sweep.hash"],
+            RECORD_ID: record_id,
+            OUTPUT_DIR: str(victim),
+            "seen": "abc",
+        },
+    )
+    job = client.create_run(
+        parent.info.experiment_id,
+        tags={PARENT: foreign.info.run_id, "config.hash": "x", OUTPUT_DIR: str(victim)},
+    )
+    client.set_terminated(job.info.run_id)
+    client.set_terminated(foreign.info.run_id, "FAILED")
+    workplace.run(*LINE, "sweep.resume=true")
+    assert sorted(file.name for file in victim.iterdir()) == ["file.json", "record.json"]
+    assert all(file.read_text() == "mine" for file in victim.iterdir())
+
+
+def test_a_run_whose_folder_holds_anothers_record_is_read_from_the_store(tmp_path):
+    workplace = Workplace.with_own_project(tmp_path)
+    workplace.run("depth=2")
+    (run,) = workplace.runs()
+    other = tmp_path / "other"
+    other.mkdir()
+    record = json.loads((workplace.folder / "run" / "record.json").read_text())
+    lie = {**record, "id": "d" * 32, "tags": {**record["tags"], "verdict": "a lie"}}
+    for text in (json.dumps(lie), "[", "{}"):
+        (other / "record.json").write_text(text)
+        workplace.client().set_tag(run.info.run_id, OUTPUT_DIR, str(other))
+        shown = workplace.fanin("compare", run.info.run_id, f"--to={tmp_path}/drawn").stdout
+        assert "healthy" in shown
+        assert "a lie" not in shown
