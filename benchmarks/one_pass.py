@@ -34,14 +34,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fanin.cost import Size
+from fanin.measure.profile import Profile, measure
+from fanin.measure.timing import Times
 from fanin.nn.activations import ReLU
 from fanin.nn.init import VarianceScaling
 from fanin.nn.losses import MSE
 from fanin.nn.network import Network
 from fanin.nn.parameters import draw
-from fanin.signal.profile import Profile, measure
-from fanin.signal.timing import Times
+from fanin.runner.cost import Size
 
 RESULTS = Path(__file__).parent / "results"
 DEPTHS = (10, 100, 1000, 10_000)

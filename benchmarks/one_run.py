@@ -23,8 +23,11 @@ from typing import Any
 
 from hydra.core import utils
 
-from fanin import pipeline, sweep, tracked_sweep
-from fanin.tracking import journal, record
+from fanin.config.schema import sweeper as sweep
+from fanin.runner import run as pipeline
+from fanin.runner import sweep as tracked_sweep
+from fanin.tracking import journal
+from fanin.tracking import run_record as record
 
 RUN = Path(__file__).resolve().parents[1] / "run.py"
 FEW, MANY, ROUNDS = 4, 64, 3

@@ -7,8 +7,8 @@ the timed passes, every statistic, the verdict. Both come from the same run, so 
 means something on a noisy machine. Prints a Markdown table for benchmarks/README.md.
 
 Theory is timed beside it, worked out anew each time, as a share of the pipeline and what a tracked
-job takes on top (Hydra and the store: fanin.cost.JOB_SECONDS). In a sweep over seeds it is worked
-out once.
+job takes on top (Hydra and the store: fanin.runner.cost.JOB_SECONDS). In a sweep over seeds it is
+worked out once.
 """
 
 import statistics
@@ -17,14 +17,14 @@ import time
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from fanin import config
-from fanin.cost import JOB_SECONDS
-from fanin.pipeline import make_network, prepare
-from fanin.signal.inputs import describe
-from fanin.signal.profile import measure
-from fanin.signal.theory import predict
-from fanin.signal.timing import time_passes
-from fanin.signal.verdict import verdict
+from fanin.config.schema import schema as config
+from fanin.measure.profile import measure
+from fanin.measure.timing import time_passes
+from fanin.measure.verdict import verdict
+from fanin.runner.cost import JOB_SECONDS
+from fanin.runner.run import make_network, prepare
+from fanin.theory.input_stats import describe
+from fanin.theory.mean_field import predict
 
 ROUNDS = 21
 CASES = {

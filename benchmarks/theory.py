@@ -17,16 +17,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fanin.config import option, options
-from fanin.data import Gaussian
+from fanin.config.schema import option, options
+from fanin.measure import statistics
 from fanin.nn.activations import Activation
 from fanin.nn.init import Init
 from fanin.nn.losses import MSE
 from fanin.nn.network import Network
 from fanin.nn.parameters import Parameters, draw
-from fanin.signal import statistics
-from fanin.signal.inputs import describe
-from fanin.signal.theory import BANDED, GRADIENT, PERCENTILE, Prediction, predict
+from fanin.runner.data import Gaussian
+from fanin.theory.input_stats import describe
+from fanin.theory.mean_field import BANDED, GRADIENT, PERCENTILE, Prediction, predict
 
 DEPTH, REPLICAS, BLOCK = 50, 256, 16
 BATCHES = {100: 50, 400: 10}
@@ -61,7 +61,7 @@ def measure(name: str, activations: dict[str, Activation], width: int) -> dict[s
             if init not in drawn:
                 drawn = {init: draw(init, seeds, depth=DEPTH, inputs=100, width=width, outputs=1)}
             parameters = drawn[init]
-            if init.left_by_fit() is not None:
+            if init.fit_tolerance() is not None:
                 parameters = Parameters(*(stack.clone() for stack in vars(parameters).values()))
                 init.fit(parameters.layers(), phi, batch.inputs)
             network = Network(parameters, phi, loss, batch.inputs, targets).run()

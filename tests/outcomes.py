@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from fanin.report.outcome import Outcome
-from fanin.signal.profile import Profile
+from fanin.measure.profile import Profile
+from fanin.measure.result import RunResult
 
 FORWARD, BACKWARD = 1.5, 12.0
 
@@ -27,4 +27,4 @@ def made(std, gradient=None, *, theory=None, band=None, verdict="healthy", chi=N
         numbers["summary/theory_chi"] = chi
     settings = {"replicas": "1", "depth": len(std)} | params
     texts = {name.replace("__", "."): str(value) for name, value in settings.items()}
-    return Outcome(texts, Profile(len(std), curves, numbers), verdict, f"it is {verdict}")
+    return RunResult(texts, Profile(len(std), curves, numbers), verdict, f"it is {verdict}")

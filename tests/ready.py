@@ -28,7 +28,7 @@ PRELOADED = (
     "sklearn.datasets",
     "rich.progress",
     "fanin.tracking.journal",  # nothing that looks where the project is
-    "fanin.report.summary",
+    "fanin.report.terminal",
     "fanin.report.tables",
     "fanin.report.ladder",
 )

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fanin.tracked import load
+    from fanin.runner.load import load
 
 __all__ = ["load"]
 
@@ -11,7 +11,7 @@ __all__ = ["load"]
 def __getattr__(name: str) -> Any:
     """`load`, when it is asked for: it needs torch and mlflow, which --help does not wait for."""
     if name == "load":
-        from fanin.tracked import load
+        from fanin.runner.load import load
 
         return load
     raise AttributeError(f"module 'fanin' has no attribute {name!r}")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from fanin.config import PROJECT, SettingError, one_line_errors, register
+from fanin.config.schema import PROJECT, SettingError, exit_on_user_error, register
 
 TIMEOUT = 10  # seconds, for each store that does not answer
 
@@ -52,7 +52,7 @@ def main() -> None:
     if typed.command is None:
         parser.print_help()
         return
-    with one_line_errors():
+    with exit_on_user_error():
         if unknown:
             raise SettingError(f"{unknown[0]}: no such flag; settings are written as depth=50")
         if typed.command == "sync":
@@ -65,9 +65,11 @@ def main() -> None:
 
 def sync() -> None:
     """Bring every record that waits to its store; SettingError where some go on waiting."""
-    from fanin.pipeline import settle_all  # torch and mlflow, which --help does not wait for
+    from fanin.runner.run import (
+        flush_all_pending,  # torch and mlflow, which --help does not wait for
+    )
 
-    settled = settle_all(TIMEOUT)
+    settled = flush_all_pending(TIMEOUT)
     print(f"delivered {settled.delivered}, still waiting {settled.waiting}")
     if settled.waiting:
         raise SettingError("; ".join(f"{uri}: {said}" for uri, said in settled.reasons.items()))
@@ -76,8 +78,8 @@ def sync() -> None:
 def advise(settings: Sequence[str]) -> None:
     """Print the ranking of inits for the network of these settings. Raises SettingError."""
     register()
-    from fanin.advising import advise as rank_inits
-    from fanin.report.summary import screen
+    from fanin.report.terminal import screen
+    from fanin.runner.advise import advise as rank_inits
 
     rank_inits(settings, screen())
 
@@ -87,8 +89,8 @@ def compare(references: Sequence[str], uri: str | None, folder: Path | None) -> 
     folder = folder or PROJECT / "outputs" / "comparisons" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
     from fanin.report.figures import DRAWINGS
     from fanin.report.progress import status
-    from fanin.report.summary import say_files, screen, show_comparison
-    from fanin.tracked import comparison_of, find, varying
+    from fanin.report.terminal import print_files, screen, show_comparison
+    from fanin.runner.load import comparison_of, find, varying
 
     with status("reading the store ..."):
         outcomes = find(references, uri)
@@ -98,7 +100,7 @@ def compare(references: Sequence[str], uri: str | None, folder: Path | None) -> 
         folder.mkdir(parents=True, exist_ok=True)
         names = [name for drawing in DRAWINGS for name in drawing(comparison, folder)]
     screen().print()
-    say_files(folder, names, screen())
+    print_files(folder, names, screen())
 
 
 if __name__ == "__main__":

@@ -2,6 +2,6 @@
 
 import gc
 
-import fanin.pipeline  # noqa: F401
+import fanin.runner.run  # noqa: F401
 
 gc.freeze()  # or each collection of a worker goes through all of it

@@ -7,7 +7,7 @@ from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
 
-from fanin.config import SettingError, cores
+from fanin.config.schema import SettingError, cores
 from hydra_plugins.fanin_launchers import FaninLauncher
 
 SECONDS_TO_CLOSE = 5.0

@@ -8,7 +8,7 @@ from pathlib import Path
 from hydra.core.object_type import ObjectType
 from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
 
-from fanin.config import PROJECT, experiment
+from fanin.config.schema import PROJECT, experiment
 
 GROUP = "experiment"
 

@@ -18,7 +18,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from fanin.config import PROJECT, SettingError
+from fanin.config.schema import PROJECT, SettingError
 
 
 class FaninLauncher(Launcher):

@@ -5,7 +5,7 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 
-from fanin.sweep import Sweep
+from fanin.config.sweeper import Sweep
 
 
 class FaninSweeper(Sweep):

@@ -181,7 +181,7 @@ def test_the_variance_that_theory_is_told_is_the_one_that_the_fit_finds(phi, bia
 
 def test_theory_leaves_a_silent_layer_alone_too():
     assert LSUV().variance_for(0.0, 20, 10) == LSUV().variance(20, 10)
-    assert LSUV().length_noise(20, 10) == Orthogonal().length_noise(20, 10)
+    assert LSUV().norm_variance_factor(20, 10) == Orthogonal().norm_variance_factor(20, 10)
 
 
 def test_other_schemes_do_not_look_at_the_data():

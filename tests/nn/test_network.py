@@ -186,12 +186,12 @@ def test_replicas_are_independent_networks(init, dtype, relative):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
 def test_the_same_seed_gives_the_same_bits(activation, loss, dtype):
-    def once():
+    def memoize():
         init = VarianceScaling(bias_std=0.1)
         sizes = {"depth": 4, "width": 50, "batch": 40, "dtype": dtype}
         return kept(build(init, activation, loss, range(3), **sizes).run())
 
-    assert_identical(once(), once())
+    assert_identical(memoize(), memoize())
 
 
 def test_the_same_seed_gives_the_same_bits_on_all_threads():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from outcomes import made
 
-from fanin.report.comparison import MOST_LINES, MOST_PANELS, STD, Line, compare
+from fanin.report.comparison import MAX_LINES, MAX_PANELS, STD, Line, compare
 
 INITS = {"xavier": 0.7, "kaiming": 1.0}
 
@@ -110,7 +110,7 @@ def test_a_single_job_has_the_band_of_its_replicas():
 def test_neighbouring_numbers_share_a_colour_where_there_are_too_many():
     values = [round(x, 4) for x in np.geomspace(0.01, 10, 100)]
     comparison = compared(jobs(scale=values, seed=range(3)), "scale", "seed")
-    assert len(comparison.lines) == MOST_LINES // 2
+    assert len(comparison.lines) == MAX_LINES // 2
     for line in comparison.lines:
         low, high = map(float, line.settings["scale"].split(" to "))
         found = [float(outcome.params["scale"]) for outcome in line.outcomes]
@@ -133,8 +133,8 @@ def test_neighbouring_numbers_share_a_colour_where_there_are_too_many():
 def test_a_thousand_jobs_are_tens_of_lines_in_a_panel(values, lines):
     outcomes = jobs(**values)
     comparison = compared(outcomes, *values)
-    assert len(comparison.panels) <= MOST_PANELS
-    assert max(map(len, comparison.panels.values())) <= MOST_LINES
+    assert len(comparison.panels) <= MAX_PANELS
+    assert max(map(len, comparison.panels.values())) <= MAX_LINES
     assert sum(len(line.outcomes) for line in comparison.lines) == len(outcomes) == 1000
     assert len(comparison.lines) == lines
 

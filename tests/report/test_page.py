@@ -11,18 +11,18 @@ import pytest
 from browser import chromium, needs_chromium
 from plotly.offline import get_plotlyjs
 
+from fanin.measure.profile import Profile
+from fanin.measure.result import RunResult
 from fanin.report.comparison import compare
-from fanin.report.outcome import Outcome
 from fanin.report.page import write_page
 from fanin.report.plot import figure
-from fanin.signal.profile import Profile
 
 STD, GRADIENT = PAIR = ("activation/std", "gradient/preactivation_norm")
 SHARES = ("activation/correlation", "activation/dead_fraction")
 EVIL = "<img src=x onerror=\"document.title='run'\"></script><b>&%{x}"
 
 
-def outcome(factor: float = 1, verdict: str = "healthy", **params: object) -> Outcome:
+def outcome(factor: float = 1, verdict: str = "healthy", **params: object) -> RunResult:
     """A std that grows by a factor a layer, and theory that has it a tenth higher."""
     layers = np.arange(1, int(params.setdefault("depth", 5)) + 1)
     std = np.array(float(factor)) ** layers
@@ -31,7 +31,7 @@ def outcome(factor: float = 1, verdict: str = "healthy", **params: object) -> Ou
     curves["activation/mean"] = std
     texts = {"replicas": "1"} | {name: str(value) for name, value in params.items()}
     name = " ".join(texts.values())
-    return Outcome(texts, Profile(len(layers), curves, {}), verdict, "so it is", name=name)
+    return RunResult(texts, Profile(len(layers), curves, {}), verdict, "so it is", name=name)
 
 
 def traces(outcomes, settings, kind, pair=PAIR):
@@ -44,7 +44,7 @@ def page_of(outcomes, settings, folder: Path, title: str = "a sweep") -> str:
     return (folder / name).read_text()
 
 
-def four() -> list[Outcome]:
+def four() -> list[RunResult]:
     return [
         outcome(factor, verdict, init=init, depth=depth)
         for init, factor, verdict in (("xavier", 0.1, "vanishing"), ("kaiming", 1, "healthy"))

@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 from workplace import Workplace
 
-from fanin import sweep_folder
+from fanin.runner import sweep_dir as sweep_folder
 from fanin.tracking.store import OUTPUT_DIR, PARENT, RECORD_ID, Tracked, connect, run_of
 
 ESCAPES = "\x1b[31mred\x1b[0m\x07\x9b\u202e"
@@ -75,9 +75,9 @@ def test_a_folder_is_marked_only_if_it_holds_that_very_sweep(tmp_path):
     sweep_folder.clear(mine, "a" * 32)
     sweep_folder.clear(other, "b" * 32)
     for folder in (mine, other, empty, tmp_path / "none", tmp_path / ("x" * 300)):
-        sweep_folder.take_over(folder, now, "a" * 32)
-    assert sweep_folder.is_taken_over(mine)
-    assert not sweep_folder.is_taken_over(other)
+        sweep_folder.supersede(folder, now, "a" * 32)
+    assert sweep_folder.is_superseded(mine)
+    assert not sweep_folder.is_superseded(other)
     assert [*empty.iterdir()] == []
 
 

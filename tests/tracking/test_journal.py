@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from fanin.tracking.journal import GoesOnError, Journal
-from fanin.tracking.record import FILE, Record
+from fanin.tracking.journal import Journal, StillRunningError
+from fanin.tracking.run_record import FILE, Record
 from fanin.tracking.store import StoreError, connect
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -157,16 +157,16 @@ def test_a_run_whose_process_is_gone_was_killed(journal, store, tmp_path):
     process.start()
     try:
         assert begun.wait(60)
-        assert journal.going_on(lambda _: True) == 1
+        assert journal.running_count(lambda _: True) == 1
         assert journal.settle(lambda _: store, lambda _: True).delivered == 0
-        with pytest.raises(GoesOnError), journal.run(record, lambda _: store):
+        with pytest.raises(StillRunningError), journal.run(record, lambda _: store):
             pass
         assert [run.info.status for run in all_runs(store)] == ["RUNNING"]
         os.kill(process.pid, signal.SIGKILL)
         process.join()
     finally:
         process.kill()
-    assert journal.going_on(lambda _: True) == 0
+    assert journal.running_count(lambda _: True) == 0
     assert journal.settle(lambda _: store, lambda _: True).delivered == 1
     (run,) = all_runs(store)
     assert run.info.status == "KILLED"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fanin.tracking.record import Record
+from fanin.tracking.run_record import Record
 from fanin.tracking.store import (
     PARENT,
     RefusedError,

@@ -56,14 +56,14 @@ class Init(ABC):
         """The variance of one weight of a layer whose inputs have this second moment."""
         return self.variance(fan_in, fan_out)
 
-    def length_noise(self, fan_in: int, fan_out: int) -> float:
+    def norm_variance_factor(self, fan_in: int, fan_out: int) -> float:
         """How much a layer's |x @ w| varies from draw to draw: as a share of independent weights'.
 
         1 for independent weights, 0 where every length is kept.
         """
         return 1.0
 
-    def left_by_fit(self) -> float | None:
+    def fit_tolerance(self) -> float | None:
         """How far from 1 `fit` may leave the std of pre-activations; None where it does not fit."""
         return None
 
@@ -154,7 +154,7 @@ class Orthogonal(Init):
     def variance(self, fan_in: int, fan_out: int) -> float:
         return self.scale / max(fan_in, fan_out)
 
-    def length_noise(self, fan_in: int, fan_out: int) -> float:
+    def norm_variance_factor(self, fan_in: int, fan_out: int) -> float:
         return max(0.0, 1 - fan_out / fan_in)
 
     def weights(self, layers: int, fan_in: int, fan_out: int, generator: Generator) -> Tensor:
@@ -204,10 +204,10 @@ class LSUV(Init):
             return self.variance(fan_in, fan_out)
         return (1 - self.bias_variance(fan_in, fan_out)) / (fan_in * second_moment)
 
-    def length_noise(self, fan_in: int, fan_out: int) -> float:
-        return Orthogonal().length_noise(fan_in, fan_out)
+    def norm_variance_factor(self, fan_in: int, fan_out: int) -> float:
+        return Orthogonal().norm_variance_factor(fan_in, fan_out)
 
-    def left_by_fit(self) -> float:
+    def fit_tolerance(self) -> float:
         return self.tolerance
 
     def weights(self, layers: int, fan_in: int, fan_out: int, generator: Generator) -> Tensor:

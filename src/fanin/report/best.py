@@ -4,8 +4,8 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 
+from fanin.measure.verdict import max_log_change, short
 from fanin.report.comparison import Comparison, Line
-from fanin.signal.verdict import distress, short
 
 TASKS = ("depth", "hidden_size", "batch_size", "replicas", "dtype", "data", "loss")
 """What a network has to do; the other settings are choices of how."""
@@ -49,7 +49,7 @@ def _listed(choices: Sequence[str]) -> str:
 
 def _trouble(line: Line) -> tuple[bool, float]:
     """Rounded: seeds differ by more."""
-    return line.verdict != "healthy", round(distress(line.profile), 1)
+    return line.verdict != "healthy", round(max_log_change(line.profile), 1)
 
 
 def _of_all(lines: Sequence[Line]) -> tuple[float, float]:

@@ -12,14 +12,14 @@ from functools import cached_property
 
 import numpy as np
 
-from fanin.report.outcome import Outcome
-from fanin.signal.profile import Array, Profile, median
-from fanin.signal.verdict import because, verdict
+from fanin.measure.profile import Array, Profile, median
+from fanin.measure.result import RunResult
+from fanin.measure.verdict import explanation, verdict
 
 SEEDS = ("seed", "data.seed")
-MOST_COLOURS = 10
-MOST_PANELS = 16
-MOST_LINES = 40
+MAX_COLOURS = 10
+MAX_PANELS = 16
+MAX_LINES = 40
 """In a panel; and of a number, the most values that a scale of colours tells apart."""
 BINS = 8
 _BAND = "its band where two thirds of them lie"
@@ -47,7 +47,7 @@ class Axis:
     @property
     def is_scale(self) -> bool:
         """Whether its values are too many for a colour each, and share a scale of colours."""
-        return self.is_number and len(self.values) > MOST_COLOURS
+        return self.is_number and len(self.values) > MAX_COLOURS
 
     def binned(self, count: int) -> "Axis":
         """The same with neighbouring numbers taken together, as many in each."""
@@ -58,7 +58,7 @@ class Axis:
             tuple(float(np.mean([self.positions[n] for n in part])) for part in parts),
         )
 
-    def value_of(self, outcome: Outcome) -> str:
+    def value_of(self, outcome: RunResult) -> str:
         """Which of the values a job has, or which range of them."""
         value = outcome.params.get(self.name, "-")
         if value in self.values:
@@ -89,7 +89,7 @@ class Line:
     """
 
     settings: dict[str, str]
-    outcomes: Sequence[Outcome]
+    outcomes: Sequence[RunResult]
 
     @cached_property
     def profile(self) -> Profile:
@@ -117,7 +117,7 @@ class Line:
         return self.verdict + (f", {alike} of {count}" if alike < count else "")
 
     @cached_property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> RunResult:
         """Of several jobs, what would be said of their median; to try, what one of them has."""
         one, *others = self.outcomes
         if not others:
@@ -125,7 +125,7 @@ class Line:
         word = verdict(self.profile)
         advice = next((job.advice for job in self.outcomes if job.verdict == word), None)
         params = {**one.params, **self.settings}
-        return Outcome(params, self.profile, word, because(self.profile), advice)
+        return RunResult(params, self.profile, word, explanation(self.profile), advice)
 
     def curve(self, name: str) -> Curve | None:
         """With the band of its jobs or replicas where there are several. None where it has none."""
@@ -148,7 +148,7 @@ class Comparison:
     """
 
     title: str
-    outcomes: Sequence[Outcome]
+    outcomes: Sequence[RunResult]
     axes: Sequence[Axis]
     colour: Axis | None
     panel: Sequence[Axis]
@@ -181,7 +181,7 @@ class Comparison:
         return "".join(differ)
 
 
-def compare(outcomes: Sequence[Outcome], settings: Sequence[str], title: str) -> Comparison:
+def compare(outcomes: Sequence[RunResult], settings: Sequence[str], title: str) -> Comparison:
     """outcomes: at least one. settings: those in which the jobs differ."""
     found = [_axis(name, outcomes) for name in settings if name not in SEEDS]
     axes = [axis for axis in found if len(axis.values) > 1]
@@ -189,14 +189,14 @@ def compare(outcomes: Sequence[Outcome], settings: Sequence[str], title: str) ->
     told = [*([colour] if colour else []), *panel]
     untold = [axis for axis in axes if axis.name not in {t.name for t in told}]
     comparison = _comparison(title, outcomes, axes, colour, panel, [*told, *untold])
-    if max(map(len, comparison.panels.values())) > MOST_LINES:
+    if max(map(len, comparison.panels.values())) > MAX_LINES:
         comparison = _comparison(title, outcomes, axes, colour, panel, told)
     return comparison
 
 
 def _comparison(
     title: str,
-    outcomes: Sequence[Outcome],
+    outcomes: Sequence[RunResult],
     axes: Sequence[Axis],
     colour: Axis | None,
     panel: Sequence[Axis],
@@ -205,7 +205,7 @@ def _comparison(
     """One line for all jobs that agree on the axes shown."""
     named = {axis.name: axis for axis in shown}
     order = [axis.name for axis in axes if axis.name in named]
-    lines: dict[tuple[str, ...], list[Outcome]] = defaultdict(list)
+    lines: dict[tuple[str, ...], list[RunResult]] = defaultdict(list)
     for outcome in outcomes:
         lines[tuple(named[name].value_of(outcome) for name in order)].append(outcome)
     made = [Line(dict(zip(order, values, strict=True)), jobs) for values, jobs in lines.items()]
@@ -217,23 +217,23 @@ def _roles(axes: Sequence[Axis]) -> tuple[Axis | None, list[Axis]]:
 
     Colours tell few values apart, and not depths, which a curve shows by its length.
     """
-    can_be_told = [axis for axis in axes if axis.is_number or len(axis.values) <= MOST_LINES]
+    can_be_told = [axis for axis in axes if axis.is_number or len(axis.values) <= MAX_LINES]
     if not can_be_told:
         return None, []
     colour, *others = sorted(
-        can_be_told, key=lambda a: (a.name == "depth", len(a.values) > MOST_COLOURS)
+        can_be_told, key=lambda a: (a.name == "depth", len(a.values) > MAX_COLOURS)
     )
     panel: list[Axis] = []
     for axis in sorted(others, key=lambda a: a.name != "depth"):
-        narrow = axis.binned(BINS) if axis.is_number and len(axis.values) > MOST_PANELS else axis
-        if math.prod(len(a.values) for a in [*panel, narrow]) <= MOST_PANELS:
+        narrow = axis.binned(BINS) if axis.is_number and len(axis.values) > MAX_PANELS else axis
+        if math.prod(len(a.values) for a in [*panel, narrow]) <= MAX_PANELS:
             panel.append(narrow)
-    if colour.is_number and len(colour.values) > MOST_LINES:
-        colour = colour.binned(MOST_LINES // 2)
+    if colour.is_number and len(colour.values) > MAX_LINES:
+        colour = colour.binned(MAX_LINES // 2)
     return colour, sorted(panel, key=lambda a: [b.name for b in axes].index(a.name))
 
 
-def _axis(name: str, outcomes: Sequence[Outcome]) -> Axis:
+def _axis(name: str, outcomes: Sequence[RunResult]) -> Axis:
     values = [*dict.fromkeys(outcome.params.get(name, "-") for outcome in outcomes)]
     try:
         numbers = sorted((float(value), value) for value in values)

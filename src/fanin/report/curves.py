@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.patheffects import AbstractPathEffect, withStroke
 
+from fanin.measure.profile import Array
 from fanin.report.comparison import GRADIENT, STD, Axis, Comparison, Curve, Line
 from fanin.report.palette import LINES, Style, styles
 from fanin.report.picture import (
@@ -35,7 +36,6 @@ from fanin.report.picture import (
     span,
     write,
 )
-from fanin.signal.profile import Array
 
 BAND, THEORY, EXPECTED, NONFINITE, ZERO = "band", "theory", "expected", "nonfinite", "zero"
 MEANINGS = {
@@ -54,7 +54,7 @@ _LONGEST = 26
 """Characters of a value in the legend."""
 _FARTHEST = 1e10
 """Times 1, or a share of it, at which panels end, or one that explodes would flatten all others."""
-_MOST_WORDS = 6
+_MAX_WORDS = 6
 """Lines in a panel, each of which says at its end what became of it."""
 _WORD = 0.2
 """Of a panel's width, that a word takes."""
@@ -135,7 +135,7 @@ def figure(comparison: Comparison) -> Figure:
                 curve, theory = curves[line], line.curve(f"{block.curve}_theory")
                 if curve:
                     occurring |= set(_draw(axes, curve, theory, block, looks[line], thick))
-            if block.curve == STD and len(lines) <= _MOST_WORDS:
+            if block.curve == STD and len(lines) <= _MAX_WORDS:
                 _say_verdicts(axes, lines, looks)
         bottom = block_top + rows * row_height
         write(result, MARGIN, (block_top + above + bottom - _TICKS) / 2, block.y_label, rotation=90)

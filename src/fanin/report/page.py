@@ -13,11 +13,11 @@ from string import Template
 
 from plotly.offline import get_plotlyjs
 
+from fanin.measure.result import RunResult
+from fanin.measure.verdict import short
 from fanin.report.comparison import GRADIENT, STD, Axis, Comparison, Curve, Line
-from fanin.report.outcome import Outcome
 from fanin.report.palette import VERDICTS, styles
 from fanin.report.plot import LABELS, PAIRS, figure
-from fanin.signal.verdict import short
 
 PAGE = "comparison.html"
 
@@ -99,6 +99,6 @@ def _swatch(colour: str) -> str:
     return f'<span class="swatch" style="background:{colour}"></span>'
 
 
-def _why(outcome: Outcome) -> str:
+def _why(outcome: RunResult) -> str:
     advice = [f"<b>try</b> {escape(outcome.advice)}"] if outcome.advice else []
-    return "<br>".join([escape(outcome.because), *advice])
+    return "<br>".join([escape(outcome.explanation), *advice])

@@ -15,7 +15,7 @@ from matplotlib.axis import Axis, XAxis
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from fanin.signal.profile import Array
+from fanin.measure.profile import Array
 
 WIDTH = 9.0
 """Inches: shown 900 pixels wide, 9 points are 12 pixels."""

@@ -23,8 +23,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.patheffects import AbstractPathEffect, withStroke
 
+from fanin.measure.profile import Array, percentile
+from fanin.measure.result import RunResult
 from fanin.report.comparison import GRADIENT, STD, Axis, Comparison
-from fanin.report.outcome import Outcome
 from fanin.report.palette import VERDICTS
 from fanin.report.picture import (
     LINE,
@@ -42,13 +43,12 @@ from fanin.report.picture import (
     save,
     write,
 )
-from fanin.signal.profile import Array, percentile
 
 COLOURS = "RdBu_r"
 NONFINITE, MISSING, CRITICAL = "nonfinite", "no value", "critical line, χ = 1"
 _FARTHEST, _NEAREST = 4.0, 0.5
 """Powers of ten from 1 at which colours end, at most and at least: what is beyond is as lost."""
-_MOST_ROWS = 4
+_MAX_ROWS = 4
 _SAME = 1e-6
 """Runs whose chi differs by less are of one network: seeds, but for rounding."""
 _LEFT, _BETWEEN = 0.8, 0.25
@@ -73,9 +73,9 @@ class Plane:
     told: Sequence[str]
     across: Axis
     up: Axis
-    cells: Sequence[Sequence[Sequence[Outcome]]]
+    cells: Sequence[Sequence[Sequence[RunResult]]]
 
-    def grid(self, number: Callable[[Outcome], float]) -> Array:
+    def grid(self, number: Callable[[RunResult], float]) -> Array:
         """(rows, columns): the median of each cell; inf where not finite, nan where unknown."""
         jobs = [[[number(job) for job in cell] or [math.nan] for cell in row] for row in self.cells]
         return np.array([[percentile(np.array(cell), 50) for cell in row] for row in jobs])
@@ -96,17 +96,17 @@ def _agree(values: AbstractSet[float]) -> bool:
     return bool(values) and max(values) - min(values) < _SAME
 
 
-def _most_common(cell: Sequence[Outcome]) -> str:
+def _most_common(cell: Sequence[RunResult]) -> str:
     return Counter(job.verdict for job in cell).most_common(1)[0][0] if cell else MISSING
 
 
-def last_std(outcome: Outcome) -> float:
+def last_std(outcome: RunResult) -> float:
     """Of the activations; inf where not finite, nan without layers."""
     profile = outcome.profile
     return _measured(profile.curves[STD][-1]) if profile.depth else math.nan
 
 
-def gradient_ratio(outcome: Outcome) -> float:
+def gradient_ratio(outcome: RunResult) -> float:
     """First layer's norm over the last's; inf where not finite, nan without layers."""
     profile = outcome.profile
     if not profile.depth:
@@ -121,7 +121,7 @@ def _measured(value: float) -> float:
     return math.inf if math.isnan(value) else float(value)
 
 
-def chi(outcome: Outcome) -> float:
+def chi(outcome: RunResult) -> float:
     """Of theory; nan where it has none."""
     return outcome.profile.numbers.get("summary/theory_chi", math.nan)
 
@@ -194,9 +194,9 @@ def _planes(comparison: Comparison) -> list[Plane]:
     across, up = _numeric(comparison)[:2]
     words: list[Axis] = []
     for axis in comparison.axes:
-        if axis not in (across, up) and _count([*words, axis]) <= _MOST_ROWS:
+        if axis not in (across, up) and _count([*words, axis]) <= _MAX_ROWS:
             words.append(axis)
-    cells: dict[tuple[str, ...], list[Outcome]] = defaultdict(list)
+    cells: dict[tuple[str, ...], list[RunResult]] = defaultdict(list)
     for outcome in comparison.outcomes:
         cells[tuple(axis.value_of(outcome) for axis in (up, across, *words))].append(outcome)
     return [

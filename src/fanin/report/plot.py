@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from fanin.measure.profile import Array
 from fanin.report.comparison import CORRELATION, GRADIENT, STD, Axis, Comparison, Line
 from fanin.report.palette import LINES, Style, styles
-from fanin.signal.profile import Array
 
 PAIRS = (
     (STD, GRADIENT),
@@ -145,7 +145,7 @@ def _traces(line: Line, name: str, style: Style) -> Iterator[Figure]:
         "x0": 1,
         "y": _plain(curve.middle),
         "hovertemplate": "%{meta[0]}<br>layer %{x}: %{y:.4~g}" + beside + "<extra></extra>",
-        "meta": [_told(line)],
+        "meta": [public_values(line)],
         "customdata": ["-" if value is None else value for value in expected],
         "hoverlabel": {"bordercolor": style.colour},
     }
@@ -184,7 +184,7 @@ def _end(name: str, values: Array) -> int | None:
     return int(finite[0] if name.startswith("gradient/") else finite[-1])
 
 
-def _told(line: Line) -> str:
+def public_values(line: Line) -> str:
     """Which jobs a line stands for, and what became of them."""
     counts = Counter(outcome.verdict for outcome in line.outcomes).most_common()
     if len(line.outcomes) == 1:

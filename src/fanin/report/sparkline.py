@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fanin.signal.profile import Array
+from fanin.measure.profile import Array
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 ENDED = "x"

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fanin.measure.result import RunResult
 from fanin.report.comparison import Comparison
-from fanin.report.outcome import Outcome
 
 
 def write_tables(comparison: Comparison, folder: Path) -> list[str]:
@@ -18,18 +18,18 @@ def write_tables(comparison: Comparison, folder: Path) -> list[str]:
     return ["comparison.csv", "profiles.parquet"]
 
 
-def jobs(outcomes: Sequence[Outcome]) -> pd.DataFrame:
+def jobs(outcomes: Sequence[RunResult]) -> pd.DataFrame:
     """A row a job: its params, its numbers, and of each curve the value at the last layer."""
     rows = []
     for outcome in outcomes:
         curves = outcome.profile.curves.items()
         last = {name: values[-1] for name, values in curves if len(values)}
-        reasons = {"because": outcome.because, "try": outcome.advice}
+        reasons = {"because": outcome.explanation, "try": outcome.advice}
         rows.append(_named(outcome) | reasons | outcome.profile.numbers | last)
     return _typed(pd.DataFrame(rows), outcomes)
 
 
-def layers(outcomes: Sequence[Outcome]) -> pd.DataFrame:
+def layers(outcomes: Sequence[RunResult]) -> pd.DataFrame:
     """A row a job and layer, from 1: its params, and the value of each curve, nan where none is."""
     profiles = [outcome.profile for outcome in outcomes]
     depths = [profile.depth for profile in profiles]
@@ -46,7 +46,7 @@ def layers(outcomes: Sequence[Outcome]) -> pd.DataFrame:
     return pd.concat([rows, pd.DataFrame({"layer": layer, **curves})], axis="columns")
 
 
-def _named(outcome: Outcome) -> dict[str, object]:
+def _named(outcome: RunResult) -> dict[str, object]:
     return {
         "job": outcome.job,
         "run_id": outcome.run_id,
@@ -56,7 +56,7 @@ def _named(outcome: Outcome) -> dict[str, object]:
     }
 
 
-def _typed(frame: pd.DataFrame, outcomes: Sequence[Outcome]) -> pd.DataFrame:
+def _typed(frame: pd.DataFrame, outcomes: Sequence[RunResult]) -> pd.DataFrame:
     """Params are texts: those of which all are numbers become numbers."""
     names = {name for outcome in outcomes for name in outcome.params}
     return frame.assign(**{name: _numbers(frame[name]) for name in names})

@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from fanin.measure.profile import Array
+from fanin.measure.result import RunResult
 from fanin.report.comparison import Axis, Comparison
-from fanin.report.outcome import Outcome
 from fanin.report.palette import LINES
 from fanin.report.picture import (
     MARGIN,
@@ -27,11 +28,10 @@ from fanin.report.picture import (
     span,
     write,
 )
-from fanin.signal.profile import Array
 
 PASSES = {"forward": "summary/forward_ms", "backward": "summary/backward_ms"}
 COLOURS = {"forward": LINES[0], "backward": LINES[2]}
-MOST_VALUES = 20
+MAX_VALUES = 20
 _BINS = 10
 _COLUMNS = 2
 _LEFT, _GAP, _ABOVE, _NAME, _LEGEND, _HEIGHT = 0.8, 0.25, 0.25, 0.12, 0.25, 2.1
@@ -61,7 +61,7 @@ def draw_times(comparison: Comparison, folder: Path) -> list[str]:
 def figure(comparison: Comparison) -> Figure:
     """At least one setting varies."""
     axes = [
-        a.binned(_BINS) if len(a.values) > MOST_VALUES and a.is_number else a
+        a.binned(_BINS) if len(a.values) > MAX_VALUES and a.is_number else a
         for a in comparison.axes
     ]
     limits = span([_times(comparison.outcomes, number) for number in PASSES.values()])
@@ -96,13 +96,13 @@ def figure(comparison: Comparison) -> Figure:
     return result
 
 
-def _times(outcomes: Sequence[Outcome], number: str) -> Array:
+def _times(outcomes: Sequence[RunResult], number: str) -> Array:
     return np.array([outcome.profile.numbers[number] for outcome in outcomes])
 
 
-def _draw(panel: Axes, axis: Axis, outcomes: Sequence[Outcome], name: str, number: str) -> None:
+def _draw(panel: Axes, axis: Axis, outcomes: Sequence[RunResult], name: str, number: str) -> None:
     """The times of a pass as dots, those of a value side by side in the order of the sweep."""
-    by_value: dict[str, list[Outcome]] = {value: [] for value in axis.values}
+    by_value: dict[str, list[RunResult]] = {value: [] for value in axis.values}
     for outcome in outcomes:
         by_value[axis.value_of(outcome)].append(outcome)
     times = [_times(some, number) for some in by_value.values()]

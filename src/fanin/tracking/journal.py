@@ -21,7 +21,7 @@ from typing import TypeVar
 
 from filelock import FileLock, Timeout
 
-from fanin.tracking.record import FILE, Record, now
+from fanin.tracking.run_record import FILE, Record, now
 from fanin.tracking.store import ERROR, RefusedError, Store, StoreError, without_password
 
 Connect = Callable[[Record], Store]
@@ -32,17 +32,17 @@ Answer = TypeVar("Answer")
 REST = 60
 """Seconds for which jobs leave a store alone that did not answer."""
 TRACEBACK = "traceback.txt"
-LONGEST_ERROR = 500
+MAX_ERROR_LENGTH = 500
 INTERRUPTED = "interrupted"
 ENDED_FROM_OUTSIDE = "its process was ended from outside: killed, out of memory, or exit"
 
 
-class GoesOnError(Exception):
+class StillRunningError(Exception):
     """The run is still running, in another process."""
 
 
 @dataclass
-class Settled:
+class FlushResult:
     """What became of the runs that were over: how many the store has now, and why others wait."""
 
     delivered: int = 0
@@ -102,15 +102,15 @@ class Journal:
                     if self._entry(record).exists():  # it waits, and another may use its folder
                         record.write(self._entry(record))
 
-    def settle(self, connect: Connect, which: Which) -> Settled:
+    def settle(self, connect: Connect, which: Which) -> FlushResult:
         """Bring to their stores those runs that are over and not yet whole there.
 
         A store that does not answer is asked once.
         """
-        settled = Settled()
+        settled = FlushResult()
         silent: set[str] = set()
         for begun in self._begun(which):
-            with suppress(GoesOnError), self._lock_of(begun):
+            with suppress(StillRunningError), self._lock_of(begun):
                 if not self._entry(begun).exists():
                     continue  # somebody else has just delivered it
                 record = _last_word(Record.read(self._entry(begun)))
@@ -131,7 +131,7 @@ class Journal:
                     settled.waiting += 1
         return settled
 
-    def going_on(self, which: Which) -> int:
+    def running_count(self, which: Which) -> int:
         """How many runs there are whose process lives."""
         return sum(self._goes_on(begun) for begun in self._begun(which))
 
@@ -143,7 +143,7 @@ class Journal:
         try:
             with self._lock_of(begun):
                 return False
-        except GoesOnError:
+        except StillRunningError:
             return True
 
     def _begun(self, which: Which) -> Iterator[Record]:
@@ -197,7 +197,7 @@ class Journal:
         try:
             lock.acquire(timeout=seconds)
         except Timeout:
-            raise GoesOnError(record.folder) from None
+            raise StillRunningError(record.folder) from None
         try:
             yield
         finally:
@@ -221,7 +221,7 @@ def _open(record: Record, connect: Connect, run_id: str | None) -> tuple[Store, 
 def _explain(record: Record, error: Exception) -> None:
     """Why it failed: in a line as a tag, and in full as a file."""
     line = " ".join(f"{type(error).__name__}: {error}".split())
-    record.tags[ERROR] = without_password(line)[:LONGEST_ERROR]
+    record.tags[ERROR] = without_password(line)[:MAX_ERROR_LENGTH]
     Path(record.folder, TRACEBACK).write_text(without_password(traceback.format_exc()))
     record.files.append(TRACEBACK)
 

@@ -26,9 +26,9 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
-from fanin.tracking import bulk
+from fanin.tracking import sqlite as bulk
 from fanin.tracking.reasons import reason
-from fanin.tracking.record import Record
+from fanin.tracking.run_record import Record
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)  # or a fresh database announces itself
 logging.getLogger("mlflow.utils.databricks_utils").setLevel(logging.ERROR)
@@ -41,10 +41,10 @@ ERROR = "error"
 PARENT = MLFLOW_PARENT_RUN_ID
 NOTE = MLFLOW_RUN_NOTE
 """The tag that the UI shows as a description, of a run or an experiment, in markdown."""
-LONGEST_TAG = 5000
+MAX_TAG_LENGTH = 5000
 """Characters that every kind of store takes."""
 PAGE = 1000
-LONGEST_NAME = 250  # in a database that looks
+MAX_NAME_LENGTH = 250  # in a database that looks
 PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 
@@ -83,7 +83,7 @@ class Store:
             tags = {**record.tags, RECORD_ID: record.id}
             if record.parent is not None:
                 tags[MLFLOW_PARENT_RUN_ID] = record.parent
-            name = record.name[:LONGEST_NAME]
+            name = record.name[:MAX_NAME_LENGTH]
             if self.database:
                 return bulk.create(self.database, self.experiment_id, name, tags, record)
             created = self.client.create_run(

@@ -1,0 +1,54 @@
+"""The params of a run: option names and settings, flat, in the types that the configuration gave.
+
+MLflow stores texts. `format_value` writes them and `parse_value` reads them back, here alone.
+"""
+
+import ast
+from collections.abc import Mapping
+from typing import Any
+
+ParamValue = bool | int | float | str | None | list[Any] | dict[str, Any]
+Params = Mapping[str, ParamValue]
+"""Such as {"init": "kaiming", "init.scale": 2.0, "depth": 50}."""
+
+
+def format_value(value: ParamValue) -> str:
+    """The text that MLflow, tables and figures show: 2.0, True, None, kaiming."""
+    return str(value)
+
+
+def parse_value(text: str) -> ParamValue:
+    """The value that `format_value` wrote as this text; a text that is no literal is itself."""
+    try:
+        value: ParamValue = ast.literal_eval(text)
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return {"inf": float("inf"), "-inf": float("-inf"), "nan": float("nan")}.get(text, text)
+    return value if isinstance(value, bool | int | float | str | list | dict | None) else text
+
+
+def is_number(value: ParamValue) -> bool:
+    """Whether it is an int or a float; True and False are not."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def matches(params: Params, wanted: Mapping[str, Any]) -> bool:
+    """Whether a run has all of these settings; where a list is wanted, one of its values.
+
+    2 and 2.0 are one number, and a text is read as a param's text is.
+    """
+    return all(
+        name in params and any(_equal(params[name], one) for one in _as_list(value))
+        for name, value in wanted.items()
+    )
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _equal(value: ParamValue, wanted: Any) -> bool:
+    if is_number(value) and isinstance(wanted, str):
+        wanted = parse_value(wanted)
+    if is_number(value) and is_number(wanted):
+        return bool(value == wanted)
+    return format_value(value) == format_value(wanted)
