@@ -1,0 +1,32 @@
+"""`python -m fanin compare`: tracked runs beside each other, from their store alone."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from fanin.config.project import PROJECT
+from fanin.report.comparison import compare
+from fanin.report.figures import DRAWINGS
+from fanin.report.progress import status
+from fanin.report.terminal import print_files, screen, show_comparison
+from fanin.runner.load import load_results
+from fanin.runner.varying import MAIN_PARAMS, varying_params
+
+
+def compare_runs(references: Sequence[str], uri: str | None, folder: Path | None) -> None:
+    """Print the table of the runs that references mean, and draw their figures into a folder.
+
+    references, uri: as in `load`. folder: by default a new one in outputs/comparisons. Raises
+    SettingError.
+    """
+    folder = folder or PROJECT / "outputs" / "comparisons" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
+    with status("reading the store ..."):
+        results = load_results(references, uri)
+    varying = varying_params([result.params for result in results])
+    comparison = compare(results, varying, ", ".join(references))
+    show_comparison(comparison, varying or [*MAIN_PARAMS], screen())
+    with status("drawing ..."):
+        folder.mkdir(parents=True, exist_ok=True)
+        names = [name for drawing in DRAWINGS for name in drawing(comparison, folder)]
+    screen().print()
+    print_files(folder, names, screen())

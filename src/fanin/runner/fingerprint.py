@@ -1,0 +1,109 @@
+"""What makes two runs the same: equal settings and data, and equal code.
+
+`config.hash` and `code.version` are a run's tags. A resumed sweep does not run again what has a
+finished run with both.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fanin.config.complete import user_source_files
+from fanin.config.saved_sweep import flatten
+from fanin.config.settings import GROUPS, GroupChoices
+from fanin.measure.params import Params
+from fanin.runner.data import digest
+from fanin.tracking.passwords import mask_passwords
+
+PACKAGE = Path(__file__).parents[1]
+COMPUTING_MODULES = ("fanin.runner.compute", "fanin.runner.data")
+"""With all of fanin that they import, the code that a run's numbers come from."""
+
+_TYPE_CHECKING = re.compile(r"^if TYPE_CHECKING:\n(?:    .*\n|\n)+", re.MULTILINE)
+_IMPORT = re.compile(
+    r"^[ \t]*(?:from (fanin[\w.]*) import (\([^)]*\)|[^\n(#]*)|import (fanin[\w.]*))", re.MULTILINE
+)
+_FIRST_NAMES = {
+    "fanin.runner.data.": "fanin.data.",
+    "fanin.theory.critical.": "fanin.signal.critical.",
+}
+"""The modules in which classes were first hashed: a class that moved is the same class."""
+
+
+def public_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What others are told of completed values: how a run came about and passwords are left out."""
+    kept = {n: value for n, value in values.items() if n not in ("claims", "sweep", "from_run")}
+    tracking = {n: v for n, v in values["tracking"].items() if n not in ("parent", "job")}
+    return {**kept, "tracking": {**tracking, "uri": mask_passwords(tracking["uri"])}}
+
+
+def params_of(values: Mapping[str, Any], choices: GroupChoices) -> Params:
+    """The option names and every value, flat: init, init.scale, depth, timing.repeats."""
+    options = {group: str(choices[group]) for group in GROUPS}
+    settings = dict(flatten(public_values(values)))
+    return options | {n: v for n, v in settings.items() if n.rpartition(".")[2] != "_target_"}
+
+
+def config_hash(values: Mapping[str, Any]) -> str:
+    """Equal for equal runs: of all values but where they are tracked, and of the data file."""
+    hashed = {name: value for name, value in public_values(values).items() if name != "tracking"}
+    for group in GROUPS:
+        if "_target_" in hashed[group]:
+            hashed[group] = {**hashed[group], "_target_": _first_name(hashed[group]["_target_"])}
+    if values["data"].get("path"):
+        hashed["contents"] = digest(values["data"]["path"])
+    return _short_digest(json.dumps(hashed, sort_keys=True).encode())
+
+
+def _first_name(target: str) -> str:
+    for module, first in _FIRST_NAMES.items():
+        target = target.replace(module, first)
+    return target
+
+
+def code_version(values: Mapping[str, Any]) -> str:
+    """Equal where numbers come from the same code, the user's own classes included."""
+    return _short_digest(
+        b"".join([_computing_code(), *(file.read_bytes() for file in user_source_files(values))])
+    )
+
+
+@cache
+def _computing_code() -> bytes:
+    return b"".join(path.read_bytes() for path in computing_files())
+
+
+def computing_files() -> list[Path]:
+    """The files of COMPUTING_MODULES and of all of fanin that they import, sorted."""
+    files: set[Path] = set()
+    waiting = [_file_of(module) for module in COMPUTING_MODULES]
+    while waiting:
+        path = waiting.pop()
+        if path and path not in files:
+            files.add(path)
+            waiting += [_file_of(module) for module in _imported_modules(path.read_text())]
+    return sorted(files)
+
+
+def _imported_modules(code: str) -> Iterator[str]:
+    """The modules of fanin that a module's code imports when it runs, and names in them."""
+    for source, names, plain in _IMPORT.findall(_TYPE_CHECKING.sub("", code)):
+        yield source or plain
+        yield from (f"{source}.{name}" for name in re.findall(r"\w+", names))
+
+
+def _file_of(module: str) -> Path | None:
+    """The file of a module of fanin; None for a name that is no module."""
+    place = PACKAGE.joinpath(*module.split(".")[1:])
+    for path in (place.with_suffix(".py"), place / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+def _short_digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
