@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from workplace import Workplace
 
-from fanin.config.experiment_file import (
-    Setting,
-    experiment_file,
+from fanin.config.saved_sweep import (
+    LineSetting,
+    experiment_content,
     overrides_of_run,
     overrides_of_sweep,
 )
@@ -223,13 +223,13 @@ def test_a_poisoned_run_is_refused(workplace):
 
 def test_values_come_back_as_they_went():
     settings = [
-        Setting("data.path", "", "it's a \\ path, really", False, True, False),
-        Setting("init.scale", "1,2", None, True, True, False),
-        Setting("timing.product", "true", True, False, True, False),
-        Setting("seed", "3", 3, False, True, False),
-        Setting("tracking.uri", "x", "x", False, True, False),
+        LineSetting("data.path", "", "it's a \\ path, really", False, True, False),
+        LineSetting("init.scale", "1,2", None, True, True, False),
+        LineSetting("timing.product", "true", True, False, True, False),
+        LineSetting("seed", "3", 3, False, True, False),
+        LineSetting("tracking.uri", "x", "x", False, True, False),
     ]
-    file = experiment_file({}, settings, [{"init": "xavier", "seed": 1}])
+    file = experiment_content({}, settings, [{"init": "xavier", "seed": 1}])
     text = yaml.safe_dump(file, sort_keys=False)
     assert overrides_of_sweep(text) == [
         "data.path='it\\'s a \\ path, really'",
@@ -242,7 +242,7 @@ def test_values_come_back_as_they_went():
 
 @given(st.text(st.characters(exclude_categories=["C"]), min_size=1).filter(lambda t: "${" not in t))
 def test_any_text_comes_back_as_it_went(text):
-    setting = Setting("data.path", "", text, False, True, False)
-    (line,) = overrides_of_sweep(yaml.safe_dump(experiment_file({}, [setting], [])))
+    setting = LineSetting("data.path", "", text, False, True, False)
+    (line,) = overrides_of_sweep(yaml.safe_dump(experiment_content({}, [setting], [])))
     (override,) = OverridesParser.create().parse_overrides([line])
     assert str(override.value()) == text
