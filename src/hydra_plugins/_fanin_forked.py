@@ -21,7 +21,7 @@ from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, env_override, run_job, setup_globals
 from omegaconf import open_dict
 
-from fanin.config.schema import SettingError
+from fanin.config.errors import SettingError
 from hydra_plugins._fanin_workers import (
     SECONDS_TO_CLOSE,
     ProcessEndedError,

@@ -12,7 +12,8 @@ from hydra_plugins.hydra_ray_launcher._launcher_util import _run_job
 from omegaconf import open_dict
 from ray.exceptions import RayError, RayTaskError, WorkerCrashedError
 
-from fanin.config.schema import SettingError, register
+from fanin.config.errors import SettingError
+from fanin.config.schema import register
 from hydra_plugins._fanin_workers import ProcessEndedError, check_whole, failed
 from hydra_plugins.fanin_launchers import FaninLauncher
 

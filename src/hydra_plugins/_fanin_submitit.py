@@ -17,7 +17,8 @@ from hydra_plugins.hydra_submitit_launcher.submitit_launcher import BaseSubmitit
 from submitit import AutoExecutor, Job
 from submitit.core.utils import FailedJobError
 
-from fanin.config.schema import SettingError, register
+from fanin.config.errors import SettingError
+from fanin.config.schema import register
 from hydra_plugins._fanin_workers import (
     SECONDS_TO_CLOSE,
     ProcessEndedError,

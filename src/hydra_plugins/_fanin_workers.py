@@ -7,7 +7,8 @@ from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
 
-from fanin.config.schema import SettingError, cores
+from fanin.config.errors import SettingError
+from fanin.config.resolvers import cores
 from hydra_plugins.fanin_launchers import FaninLauncher
 
 SECONDS_TO_CLOSE = 5.0

@@ -11,7 +11,7 @@ from fanin.config.settings import GROUPS
 from fanin.runner import fingerprint
 
 FILES = [str(path.relative_to(fingerprint.PACKAGE)) for path in fingerprint.computing_files()]
-NO_CLASSES = dict.fromkeys(GROUPS, {})
+NO_CLASSES = {group: {} for group in GROUPS}
 
 
 def test_every_file_that_computes_is_one_of_them():

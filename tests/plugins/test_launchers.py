@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from workplace import Workplace
 
-from fanin.config.schema import cores
+from fanin.config.resolvers import cores
 from hydra_plugins._fanin_workers import SECONDS_TO_CLOSE
 
 ACTIVATION = """
