@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from outcomes import made
+from results import made
 
 from fanin.report.comparison import MAX_LINES, MAX_PANELS, STD, Line, compare
 

@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 import pandas as pd
-from outcomes import made
+from results import made
 
 from fanin.report.comparison import compare
 from fanin.report.tables import write_tables

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Protocol
 
 from fanin.report.comparison import Comparison
-from fanin.report.curves import draw_curves
-from fanin.report.ladder import draw_ladder
-from fanin.report.page import write_page
-from fanin.report.planes import draw_planes
+from fanin.report.curve_figure import draw_curves
+from fanin.report.ladder_figure import draw_ladder
+from fanin.report.interactive_page import write_page
+from fanin.report.heatmap_figure import draw_planes
 from fanin.report.tables import write_tables
-from fanin.report.times import draw_times
+from fanin.report.timing_figure import draw_times
 
 
 class Drawing(Protocol):

@@ -13,7 +13,7 @@ from fanin.measure.claims import Finding
 from fanin.measure.profile import Profile
 from fanin.measure.result import RunResult
 from fanin.measure.verdict import short
-from fanin.report.best import best, ranked
+from fanin.report.ranking import best, ranked
 from fanin.report.comparison import SEEDS, Comparison, Line
 from fanin.report.sparkline import sparklines
 

@@ -4,10 +4,10 @@ from itertools import product
 
 import numpy as np
 import pytest
-from outcomes import BACKWARD, FORWARD, made
+from results import BACKWARD, FORWARD, made
 
 from fanin.report.comparison import compare
-from fanin.report.times import COLOURS, PASSES, draw_times, figure
+from fanin.report.timing_figure import COLOURS, PASSES, draw_times, figure
 
 
 def timed(forward, **params):

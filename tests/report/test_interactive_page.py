@@ -14,8 +14,8 @@ from plotly.offline import get_plotlyjs
 from fanin.measure.profile import Profile
 from fanin.measure.result import RunResult
 from fanin.report.comparison import compare
-from fanin.report.page import write_page
-from fanin.report.plot import figure
+from fanin.report.interactive_page import write_page
+from fanin.report.plotly_figure import figure
 
 STD, GRADIENT = PAIR = ("activation/std", "gradient/preactivation_norm")
 SHARES = ("activation/correlation", "activation/dead_fraction")

@@ -19,7 +19,7 @@ from matplotlib.patheffects import AbstractPathEffect, withStroke
 from fanin.measure.profile import Array
 from fanin.report.comparison import GRADIENT, STD, Axis, Comparison, Curve, Line
 from fanin.report.palette import LINES, Style, styles
-from fanin.report.picture import (
+from fanin.report.figure_layout import (
     CHARACTER,
     LINE,
     MARGIN,

@@ -7,11 +7,11 @@ from itertools import product
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex, to_rgba
-from outcomes import made
+from results import made
 
 from fanin.report.comparison import compare
 from fanin.report.palette import VERDICTS
-from fanin.report.planes import CRITICAL, MISSING, draw_planes, figure
+from fanin.report.heatmap_figure import CRITICAL, MISSING, draw_planes, figure
 
 nan = math.nan
 SCALES, BIASES = (0.5, 1, 2, 4), (0, 1, 2)

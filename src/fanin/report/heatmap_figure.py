@@ -27,7 +27,7 @@ from fanin.measure.profile import Array, percentile
 from fanin.measure.result import RunResult
 from fanin.report.comparison import GRADIENT, STD, Axis, Comparison
 from fanin.report.palette import VERDICTS
-from fanin.report.picture import (
+from fanin.report.figure_layout import (
     LINE,
     MARGIN,
     SMALL,

@@ -17,7 +17,7 @@ from fanin.measure.result import RunResult
 from fanin.measure.verdict import short
 from fanin.report.comparison import GRADIENT, STD, Axis, Comparison, Curve, Line
 from fanin.report.palette import VERDICTS, styles
-from fanin.report.plot import LABELS, PAIRS, figure
+from fanin.report.plotly_figure import LABELS, PAIRS, figure
 
 PAGE = "comparison.html"
 

@@ -5,10 +5,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from outcomes import made
+from results import made
 
 from fanin.report.comparison import compare
-from fanin.report.curves import (
+from fanin.report.curve_figure import (
     BAND,
     EXPECTED,
     MEANINGS,

@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from outcomes import made
+from results import made
 
-from fanin.report.best import best, ranked
+from fanin.report.ranking import best, ranked
 from fanin.report.comparison import Line, compare
 
 

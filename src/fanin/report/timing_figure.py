@@ -14,7 +14,7 @@ from fanin.measure.profile import Array
 from fanin.measure.result import RunResult
 from fanin.report.comparison import Axis, Comparison
 from fanin.report.palette import LINES
-from fanin.report.picture import (
+from fanin.report.figure_layout import (
     MARGIN,
     STYLE,
     WIDTH,
