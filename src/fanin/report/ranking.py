@@ -1,91 +1,133 @@
-"""Which lines of a comparison stand best, and the sentence that names the best setting."""
+"""Which results are best, and the sentence that names the best settings of a sweep.
+
+Healthy results come first; ties are ordered by least change in std, gradients and angles.
+"""
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeVar
 
+from fanin.measure.profile import Profile
 from fanin.measure.verdict import max_log_change, short
-from fanin.report.comparison import Comparison, Line
+from fanin.report.comparison import Comparison
+from fanin.report.line import Line
 
-TASKS = ("depth", "hidden_size", "batch_size", "replicas", "dtype", "data", "loss")
-"""What a network has to do; the other settings are choices of how."""
-
-
-def ranked(lines: Sequence[Line]) -> list[Line]:
-    """Healthy ones first, and of them those whose signal changes least; equals keep their order."""
-    return sorted(lines, key=_trouble)
+TASK_SETTINGS = ("depth", "hidden_size", "batch_size", "replicas", "dtype", "data", "loss")
+"""They say what a network has to do; the other settings are choices of how it does it."""
+_MAX_NAMED_TASKS = 4
 
 
-def best(comparison: Comparison) -> str:
-    """A sentence on what does best at the tasks of a sweep; empty where there is no choice.
+class Judged(Protocol):
+    """A result or a line."""
 
-    Choices are judged by the tasks that all of them have a result for, or by all if there are none.
+    @property
+    def verdict(self) -> str: ...
+
+    @property
+    def profile(self) -> Profile: ...
+
+
+AnyJudged = TypeVar("AnyJudged", bound=Judged)
+
+
+def sort_best_first(items: Iterable[AnyJudged]) -> list[AnyJudged]:
+    """Healthy ones first, ties by least change of the signal; equal ones keep their order."""
+    return sorted(items, key=_badness)
+
+
+def unhealthy_lines(comparison: Comparison) -> list[Line]:
+    """The lines that are not healthy, those with the least change first."""
+    return [line for line in sort_best_first(comparison.lines) if line.verdict != "healthy"]
+
+
+def describe_best(comparison: Comparison) -> str:
+    """A sentence on the choice that does best at the sweep's tasks; empty without a choice.
+
+    Choices are compared at the tasks that all of them have a result for, or at all of their own
+    tasks where they share none.
     """
     choices: dict[str, dict[str, Line]] = defaultdict(dict)
     for line in comparison.lines:
-        choices[_said(line, is_task=False)][_said(line, is_task=True)] = line
+        choices[_choice_of(line)][_task_of(line)] = line
     if len(choices) == 1:
         return ""
-    shared = set.intersection(*(set(lines) for lines in choices.values()))
-    troubles = {
-        choice: _of_all([line for task, line in lines.items() if task in shared or not shared])
+    shared_tasks = set.intersection(*(set(lines) for lines in choices.values()))
+    badness = {
+        choice: _mean_badness([lines[task] for task in lines if task in (shared_tasks or lines)])
         for choice, lines in choices.items()
     }
-    least = min(troubles.values())
-    first = [choice for choice, trouble in troubles.items() if trouble == least]
-    lines = [*choices[first[0]].values()]
+    least = min(badness.values())
+    tied = [choice for choice in choices if badness[choice] == least]
+    lines = [*choices[tied[0]].values()]
     if not any(line.verdict == "healthy" for line in lines):
-        return f"none is healthy; nearest to it is {_listed(first)}, {_course(lines)}"
-    if len(first) == len(choices):
-        return _fastest({choice: [*lines.values()] for choice, lines in choices.items()})
-    return f"best: {_listed(first)}, {_course(lines)}"
+        return f"none is healthy; closest: {_name_tied(tied)} {_describe_verdicts(lines)}"
+    if len(tied) == len(choices):
+        return _describe_fastest({choice: [*lines.values()] for choice, lines in choices.items()})
+    return f"best: {_name_tied(tied)} {_describe_verdicts(lines)}"
 
 
-def _listed(choices: Sequence[str]) -> str:
-    """The first of equals, and how many others there are."""
-    others = f" (and {len(choices) - 1} as good)" if len(choices) > 1 else ""
-    return f"{choices[0]}{others}"
+def _badness(item: Judged) -> tuple[bool, float]:
+    """Rounded, since seeds differ by more than a tenth of a decade."""
+    return item.verdict != "healthy", round(max_log_change(item.profile), 1)
 
 
-def _trouble(line: Line) -> tuple[bool, float]:
-    """Rounded: seeds differ by more."""
-    return line.verdict != "healthy", round(max_log_change(line.profile), 1)
+def _mean_badness(lines: Sequence[Line]) -> tuple[float, float]:
+    unhealthy, changes = zip(*map(_badness, lines), strict=True)
+    return sum(unhealthy) / len(lines), sum(changes) / len(lines)
 
 
-def _of_all(lines: Sequence[Line]) -> tuple[float, float]:
-    troubles = [_trouble(line) for line in lines]
-    return sum(t for t, _ in troubles) / len(lines), sum(d for _, d in troubles) / len(lines)
+def _task_of(line: Line) -> str:
+    return _join_settings(line, TASK_SETTINGS)
 
 
-def _said(line: Line, *, is_task: bool) -> str:
-    settings = {n: v for n, v in line.settings.items() if (n.partition(".")[0] in TASKS) == is_task}
-    return " ".join(f"{name}={value}" for name, value in settings.items())
+def _choice_of(line: Line) -> str:
+    others = {name.partition(".")[0] for name in line.settings} - {*TASK_SETTINGS}
+    return _join_settings(line, others)
 
 
-def _course(lines: Sequence[Line]) -> str:
-    """What becomes of it at each task: "healthy at depth=10, collapsed at depth=50"."""
-    words: dict[str, list[str]] = defaultdict(list)
+def _join_settings(line: Line, groups: Iterable[str]) -> str:
+    """The line's settings of these groups, such as "init=kaiming init.scale=2.0"."""
+    return " ".join(
+        f"{name}={value}"
+        for name, value in line.settings.items()
+        if name.partition(".")[0] in groups
+    )
+
+
+def _name_tied(choices: Sequence[str]) -> str:
+    """The first choice with the punctuation that follows it: "init=a, tied with 2 others;"."""
+    count = len(choices) - 1
+    if count == 0:
+        return f"{choices[0]},"
+    return f"{choices[0]}, tied with {count} other{'s' if count > 1 else ''};"
+
+
+def _describe_verdicts(lines: Sequence[Line]) -> str:
+    """The verdict at each task, such as "healthy at depth=10, collapsed at depth=50"."""
+    tasks: dict[str, list[str]] = defaultdict(list)
     for line in lines:
-        words[line.verdict].append(_said(line, is_task=True))
-    if len(words) == 1:
-        word = next(iter(words))
+        tasks[line.verdict].append(_task_of(line))
+    if len(tasks) == 1:
         if len(lines) > 1:
-            return f"{word} in all {len(lines)}"
-        return word if len(lines[0].outcomes) == 1 else lines[0].agreement
-    if len(lines) <= 4:
-        return ", ".join(f"{word} at {' and '.join(tasks)}" for word, tasks in words.items())
-    return ", ".join(f"{word} in {len(t)} of {len(lines)}" for word, t in words.items())
+            return f"{lines[0].verdict} in all {len(lines)}"
+        return lines[0].verdict_summary
+    if len(lines) <= _MAX_NAMED_TASKS:
+        return ", ".join(f"{word} at {' and '.join(names)}" for word, names in tasks.items())
+    return ", ".join(f"{word} in {len(names)} of {len(lines)}" for word, names in tasks.items())
 
 
-def _fastest(choices: dict[str, list[Line]]) -> str:
-    """Where the signal fares alike, time is what tells them apart."""
-    product = all(line.number("summary/product_ms") > 0 for ls in choices.values() for line in ls)
-    names = ("summary/product_ms",) if product else ("summary/forward_ms", "summary/backward_ms")
-    what = "for a product" if product else "forward and back"
+def _describe_fastest(choices: dict[str, list[Line]]) -> str:
+    """For choices whose signal behaves alike, so that time is what tells them apart."""
+    lines = [line for group in choices.values() for line in group]
+    if all(line.number("summary/product_ms") > 0 for line in lines):
+        names, unit = ["summary/product_ms"], "per product"
+    else:
+        names, unit = ["summary/forward_ms", "summary/backward_ms"], "forward and back"
 
-    def milliseconds(lines: Sequence[Line]) -> float:
+    def mean_time(lines: Sequence[Line]) -> float:
         return math.fsum(line.number(name) for line in lines for name in names) / len(lines)
 
-    quickest = min(choices, key=lambda choice: milliseconds(choices[choice]))
-    time = short(milliseconds(choices[quickest]))
-    return f"the signal fares alike in all; the fastest is {quickest}, with {time} ms {what}"
+    fastest = min(choices, key=lambda choice: mean_time(choices[choice]))
+    time = short(mean_time(choices[fastest]))
+    return f"all jobs behave alike; the fastest is {fastest}, with {time} ms {unit}"

@@ -1,4 +1,4 @@
-"""What a pass costs by what varies in a sweep, as a picture."""
+"""The timing figure: milliseconds of a forward and a backward pass, by each setting that varies."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,33 +12,37 @@ from matplotlib.lines import Line2D
 
 from fanin.measure.profile import Array
 from fanin.measure.result import RunResult
-from fanin.report.comparison import Axis, Comparison
-from fanin.report.palette import LINES
+from fanin.report.axis import Axis
+from fanin.report.comparison import Comparison
 from fanin.report.figure_layout import (
+    FIGURE_WIDTH,
     MARGIN,
     STYLE,
-    WIDTH,
-    corner,
-    log_y,
-    name_values,
-    page,
-    place,
-    room_below,
-    save,
-    span,
-    write,
+    add_axes,
+    add_text,
+    label_height,
+    label_positions,
+    legend_at,
+    log_limits,
+    new_figure,
+    save_figure,
+    set_log_y,
 )
+from fanin.report.palette import LINE_COLOURS
 
 PASSES = {"forward": "summary/forward_ms", "backward": "summary/backward_ms"}
-COLOURS = {"forward": LINES[0], "backward": LINES[2]}
+PASS_COLOURS = {"forward": LINE_COLOURS[0], "backward": LINE_COLOURS[2]}
 MAX_VALUES = 20
-_BINS = 10
-_COLUMNS = 2
-_LEFT, _GAP, _ABOVE, _NAME, _LEGEND, _HEIGHT = 0.8, 0.25, 0.25, 0.12, 0.25, 2.1
-_ASIDE = {"forward": -0.2, "backward": 0.2}
+"""A numeric axis with more values is divided into ranges."""
+_RANGES = 10
+_MAX_COLUMNS = 2
+_LEFT, _GAP, _HEIGHT = 0.8, 0.25, 2.1
+_TITLE_HEIGHT, _MARGIN_BELOW, _LEGEND_HEIGHT = 0.25, 0.12, 0.25
+_OFFSETS = {"forward": -0.2, "backward": 0.2}
+"""From the middle of a value's place, which is 1 wide."""
 _SPREAD = 0.17
-"""Of a value's place: how far to either side of their middle the dots of a pass lie."""
-_DOTS: dict[str, Any] = {
+"""How far the dots of a pass lie to either side of their middle."""
+_DOT: dict[str, Any] = {
     "marker": "o",
     "markersize": 4.5,
     "alpha": 0.6,
@@ -46,69 +50,73 @@ _DOTS: dict[str, Any] = {
     "linestyle": "",
 }
 _MEDIAN: dict[str, Any] = {"color": "0.1", "linewidth": 1.6}
-_EXPLANATION = "a dot is a run; a bar the median of those that share the value below it"
+_CAPTION = "each dot is a run; each bar is the median of the runs with the value below it"
 
 
-def draw_times(comparison: Comparison, folder: Path) -> list[str]:
-    """Write timings.png and timings.svg, and give their names; none where no setting varies."""
+def draw_timings(comparison: Comparison, folder: Path) -> list[str]:
+    """Write timings.png and timings.svg; their names, or none where no setting varies."""
     if not comparison.axes:
         return []
     with rc_context(STYLE):
-        return save(figure(comparison), folder, "timings")
+        return save_figure(build_figure(comparison), folder, "timings")
 
 
 @rc_context(STYLE)
-def figure(comparison: Comparison) -> Figure:
-    """At least one setting varies."""
+def build_figure(comparison: Comparison) -> Figure:
+    """The figure of a comparison with at least one axis: a panel for each."""
     axes = [
-        a.binned(_BINS) if len(a.values) > MAX_VALUES and a.is_number else a
-        for a in comparison.axes
+        axis.grouped(_RANGES) if axis.is_numeric and len(axis.labels) > MAX_VALUES else axis
+        for axis in comparison.axes
     ]
-    limits = span([_times(comparison.outcomes, number) for number in PASSES.values()])
-    columns = min(_COLUMNS, len(axes))
-    width = (WIDTH - _LEFT - MARGIN + _GAP) / columns - _GAP
+    limits = log_limits([_read_times(comparison.results, number) for number in PASSES.values()])
+    columns = min(_MAX_COLUMNS, len(axes))
+    width = (FIGURE_WIDTH - _LEFT - MARGIN + _GAP) / columns - _GAP
     rows = [axes[n : n + columns] for n in range(0, len(axes), columns)]
-    below = [max(room_below(axis.values, width) for axis in row) + _NAME for row in rows]
-    body = _LEGEND + sum(_ABOVE + _HEIGHT + room for room in below)
-    result, top = page(comparison.title, _EXPLANATION, body)
-    result.legend(
-        [
-            *(Line2D([], [], color=colour, **_DOTS) for colour in COLOURS.values()),
-            Line2D([], [], **_MEDIAN),
-        ],
-        [*COLOURS, "median"],
-        ncols=3,
-        **corner(result, _LEFT, top + 0.05),
-    )
-    top += _LEGEND
-    for row, room in zip(rows, below, strict=True):
+    label_heights = [max(label_height(axis.labels, width) for axis in row) for row in rows]
+    row_heights = [_TITLE_HEIGHT + _HEIGHT + labels + _MARGIN_BELOW for labels in label_heights]
+    figure, top = new_figure(comparison.title, _CAPTION, _LEGEND_HEIGHT + sum(row_heights))
+    _draw_legend(figure, top + 0.05)
+    top += _LEGEND_HEIGHT
+    for row, row_height in zip(rows, row_heights, strict=True):
+        panel_top = top + _TITLE_HEIGHT
         for column, axis in enumerate(row):
-            panel = place(result, _LEFT + column * (width + _GAP), top + _ABOVE, width, _HEIGHT)
-            log_y(panel, *limits, labelled=column == 0)
-            name_values(panel.xaxis, axis.values, width)
-            panel.set_xlim(-0.6, len(axis.values) - 0.4)
+            panel = add_axes(figure, _LEFT + column * (width + _GAP), panel_top, width, _HEIGHT)
+            set_log_y(panel, *limits, has_labels=column == 0)
+            label_positions(panel.xaxis, axis.labels, width)
+            panel.set_xlim(-0.6, len(axis.labels) - 0.4)
             panel.set_title(axis.name)
             panel.grid(visible=False, axis="x")
-            for name, number in PASSES.items():
-                _draw(panel, axis, comparison.outcomes, name, number)
-        write(result, MARGIN, top + _ABOVE + _HEIGHT / 2, "milliseconds a pass", rotation=90)
-        top += _ABOVE + _HEIGHT + room
-    return result
+            for name in PASSES:
+                _draw_times(panel, axis, comparison.results, name)
+        add_text(figure, MARGIN, panel_top + _HEIGHT / 2, "milliseconds per pass", rotation=90)
+        top += row_height
+    return figure
 
 
-def _times(outcomes: Sequence[RunResult], number: str) -> Array:
-    return np.array([outcome.profile.numbers[number] for outcome in outcomes])
+def _draw_legend(figure: Figure, top: float) -> None:
+    dots = [Line2D([], [], color=colour, **_DOT) for colour in PASS_COLOURS.values()]
+    figure.legend(
+        [*dots, Line2D([], [], **_MEDIAN)],
+        [*PASS_COLOURS, "median"],
+        ncols=3,
+        **legend_at(figure, _LEFT, top),
+    )
 
 
-def _draw(panel: Axes, axis: Axis, outcomes: Sequence[RunResult], name: str, number: str) -> None:
-    """The times of a pass as dots, those of a value side by side in the order of the sweep."""
-    by_value: dict[str, list[RunResult]] = {value: [] for value in axis.values}
-    for outcome in outcomes:
-        by_value[axis.value_of(outcome)].append(outcome)
-    times = [_times(some, number) for some in by_value.values()]
-    middles = np.arange(len(times)) + _ASIDE[name]
-    spreads = [np.linspace(-_SPREAD, _SPREAD, len(some) + 2)[1:-1] for some in times]
-    places = np.concatenate([middle + some for middle, some in zip(middles, spreads, strict=True)])
-    panel.plot(places, np.concatenate(times), color=COLOURS[name], **_DOTS)
-    medians = [np.median(some) for some in times]
+def _read_times(results: Sequence[RunResult], number: str) -> Array:
+    """(results,): milliseconds."""
+    return np.array([result.profile.numbers[number] for result in results])
+
+
+def _draw_times(panel: Axes, axis: Axis, results: Sequence[RunResult], name: str) -> None:
+    """Draw the times of a pass as dots, side by side in the order of the sweep at each value."""
+    groups: dict[str, list[RunResult]] = {label: [] for label in axis.labels}
+    for result in results:
+        groups[axis.label_of(result)].append(result)
+    times = [_read_times(group, PASSES[name]) for group in groups.values()]
+    middles = np.arange(len(times)) + _OFFSETS[name]
+    offsets = [np.linspace(-_SPREAD, _SPREAD, len(group) + 2)[1:-1] for group in times]
+    x = np.concatenate([middle + some for middle, some in zip(middles, offsets, strict=True)])
+    panel.plot(x, np.concatenate(times), color=PASS_COLOURS[name], **_DOT)
+    medians = [np.median(group) for group in times]
     panel.hlines(medians, middles - _SPREAD, middles + _SPREAD, zorder=3, **_MEDIAN)
