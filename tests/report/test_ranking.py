@@ -1,45 +1,46 @@
-"""Which lines stand best, and what is said of the best setting."""
+"""Which results are best, and the sentence that names the best setting."""
 
 import math
 
 import numpy as np
 import pytest
-from results import made
+from results import make_result
 
-from fanin.report.ranking import best, ranked
-from fanin.report.comparison import Line, compare
+from fanin.report.comparison import compare
+from fanin.report.line import Line
+from fanin.report.ranking import describe_best, sort_best_first
 
 
 def job(factor=1.0, verdict="healthy", depth=3, **params):
     """A net whose std changes by this factor a layer, and whose gradient does not."""
     std = np.array(factor) ** np.arange(1, depth + 1)
-    outcome = made(std, np.ones(depth), verdict=verdict, depth=depth, **params)
-    outcome.profile.curves.update(
+    result = make_result(std, np.ones(depth), verdict=verdict, depth=depth, **params)
+    result.profile.curves.update(
         {
             "activation/mean": std,
             "activation/correlation": np.zeros(depth),
             "activation/dead_fraction": np.zeros(depth),
         }
     )
-    outcome.profile.numbers["summary/loss"] = 1.0
-    return outcome
+    result.profile.numbers["summary/loss"] = 1.0
+    return result
 
 
-def sentence(outcomes, *settings):
-    return best(compare(outcomes, settings, ""))
+def sentence(results, *settings):
+    return describe_best(compare(results, settings, ""))
 
 
-def order(*outcomes):
-    lines = [Line({}, [outcome]) for outcome in outcomes]
-    return [lines.index(line) for line in ranked(lines)]
+def order(*results):
+    lines = [Line({}, [result]) for result in results]
+    return [lines.index(line) for line in sort_best_first(lines)]
 
 
 def test_the_healthy_first_and_of_them_the_steady():
-    lost = made([1, math.nan], verdict="nonfinite")
+    lost = make_result([1, math.nan], verdict="nonfinite")
     lost.profile.curves["activation/mean"] = np.array([1, math.nan])
     lost.profile.curves["activation/correlation"] = np.zeros(2)
-    outcomes = [job(10, "exploding"), lost, job(3), job(0.1, "vanishing", depth=2), job()]
-    assert order(*outcomes) == [4, 2, 3, 0, 1]
+    results = [job(10, "exploding"), lost, job(3), job(0.1, "vanishing", depth=2), job()]
+    assert order(*results) == [4, 2, 3, 0, 1]
 
 
 def test_equals_keep_their_order():
@@ -57,58 +58,63 @@ def test_the_gradient_and_the_angles_count_as_the_size_does():
 
 
 def test_the_choice_that_does_best_at_all_tasks():
-    outcomes = [
+    results = [
         job(0.1, "vanishing", init="xavier", depth=5),
         job(1, "healthy", init="kaiming", depth=5),
         job(0.1, "vanishing", init="xavier", depth=9),
         job(1, "collapsed", init="kaiming", depth=9),
     ]
-    said = sentence(outcomes, "init", "depth")
-    assert said == "best: init=kaiming, healthy at depth=5, collapsed at depth=9"
+    assert (
+        sentence(results, "init", "depth")
+        == "best: init=kaiming, healthy at depth=5, collapsed at depth=9"
+    )
 
 
-def test_where_none_is_healthy_the_nearest_is_named():
-    outcomes = [job(9, "exploding", init="a"), job(5, "exploding", init="b")]
-    assert sentence(outcomes, "init") == "none is healthy; nearest to it is init=b, exploding"
+def test_where_none_is_healthy_the_closest_is_named():
+    results = [job(9, "exploding", init="a"), job(5, "exploding", init="b")]
+    assert sentence(results, "init") == "none is healthy; closest: init=b, exploding"
 
 
-@pytest.mark.parametrize(("depths", "said"), [((3,), "healthy"), ((3, 4, 5), "healthy in all 3")])
-def test_a_choice_that_is_healthy_throughout(depths, said):
-    outcomes = [
+@pytest.mark.parametrize(
+    ("depths", "verdict"), [((3,), "healthy"), ((3, 4, 5), "healthy in all 3")]
+)
+def test_a_choice_that_is_healthy_throughout(depths, verdict):
+    results = [
         job(factor, init=init, depth=d) for init, factor in (("a", 2), ("b", 1)) for d in depths
     ]
-    assert sentence(outcomes, "init", "depth") == f"best: init=b, {said}"
+    assert sentence(results, "init", "depth") == f"best: init=b, {verdict}"
 
 
 def test_choices_are_judged_by_the_tasks_that_all_have():
-    outcomes = [
+    results = [
         job(1, "healthy", init="kaiming", depth=5),
         job(0.1, "vanishing", init="kaiming", depth=9),
         job(2, "healthy", init="xavier", depth=5),  # the deeper one failed
     ]
-    said = sentence(outcomes, "init", "depth")
-    assert said == "best: init=kaiming, healthy at depth=5, vanishing at depth=9"
+    assert (
+        sentence(results, "init", "depth")
+        == "best: init=kaiming, healthy at depth=5, vanishing at depth=9"
+    )
 
 
 def test_equals_are_counted_and_not_passed_over():
-    outcomes = [job(init=init) for init in "ab"] + [job(9, "exploding", init="c")]
-    assert sentence(outcomes, "init") == "best: init=a (and 1 as good), healthy"
+    results = [job(init=init) for init in "ab"] + [job(9, "exploding", init="c")]
+    assert sentence(results, "init") == "best: init=a, tied with 1 other; healthy"
 
 
 def test_where_all_are_lost_none_is_the_fastest():
-    outcomes = [job(9, "exploding", init=init) for init in "ab"]
-    said = "none is healthy; nearest to it is init=a (and 1 as good), exploding"
-    assert sentence(outcomes, "init") == said
+    results = [job(9, "exploding", init=init) for init in "abc"]
+    closest = "none is healthy; closest: init=a, tied with 2 others; exploding"
+    assert sentence(results, "init") == closest
 
 
 def test_many_tasks_are_counted():
-    outcomes = [
+    results = [
         job(init="b", depth=d, verdict="healthy" if d < 5 else "collapsed") for d in range(2, 9)
     ]
-    outcomes += [job(3, "exploding", init="a", depth=d) for d in range(2, 9)]
+    results += [job(3, "exploding", init="a", depth=d) for d in range(2, 9)]
     assert (
-        sentence(outcomes, "init", "depth")
-        == "best: init=b, healthy in 3 of 7, collapsed in 4 of 7"
+        sentence(results, "init", "depth") == "best: init=b, healthy in 3 of 7, collapsed in 4 of 7"
     )
 
 
@@ -119,16 +125,16 @@ def test_of_several_seeds_the_median_decides_and_the_others_are_counted():
 
 
 @pytest.mark.parametrize(
-    ("number", "said"),
-    [("summary/forward_ms", "2 ms forward and back"), ("summary/product_ms", "1 ms for a product")],
+    ("number", "time"),
+    [("summary/forward_ms", "2 ms forward and back"), ("summary/product_ms", "1 ms per product")],
 )
-def test_where_the_signal_fares_alike_time_tells_them_apart(number, said):
-    outcomes = [job(engine="module"), job(engine="manual")]
-    for outcome, time in zip(outcomes, (3.0, 1.0), strict=True):
-        outcome.profile.numbers["summary/backward_ms"] = 1.0
-        outcome.profile.numbers[number] = time
-    fastest = "the signal fares alike in all; the fastest is engine=manual, with"
-    assert sentence(outcomes, "engine") == f"{fastest} {said}"
+def test_where_all_jobs_behave_alike_the_fastest_is_named(number, time):
+    results = [job(engine="module"), job(engine="manual")]
+    for result, milliseconds in zip(results, (3.0, 1.0), strict=True):
+        result.profile.numbers["summary/backward_ms"] = 1.0
+        result.profile.numbers[number] = milliseconds
+    fastest = "all jobs behave alike; the fastest is engine=manual, with"
+    assert sentence(results, "engine") == f"{fastest} {time}"
 
 
 def test_without_a_choice_nothing_is_best():

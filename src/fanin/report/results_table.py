@@ -105,7 +105,8 @@ def print_explanations(named: Sequence[tuple[str, Line]], console: Console) -> N
             console.print(f"    {'same suggestion as above' if is_same else f'try {line.advice}'}")
         last_advice = line.advice
     if len(named) > MAX_EXPLANATIONS:
-        console.print(f"and {len(named) - MAX_EXPLANATIONS} more: see the tag \"because\" of each run")
+        more = len(named) - MAX_EXPLANATIONS
+        console.print(f"and {more} more: see the tag because of each run")
 
 
 def print_jacobian(profile: Profile, console: Console) -> None:

@@ -12,7 +12,7 @@ from fanin.report.comparison import Comparison
 
 
 def write_tables(comparison: Comparison, folder: Path) -> list[str]:
-    """Write comparison.csv, a row per job, and profiles.parquet, a row per job and layer."""
+    """Write comparison.csv and profiles.parquet, and give their names."""
     results = comparison.results
     make_job_table(results).to_csv(folder / "comparison.csv", index=False)
     make_layer_table(results).to_parquet(folder / "profiles.parquet", index=False)
@@ -52,16 +52,15 @@ def _identify(results: Sequence[RunResult]) -> pd.DataFrame:
 
     A param's column is numeric where all its values are numbers that fit into 64 bits, else text.
     """
+    columns: dict[str, object] = {
+        "job": [result.job for result in results],
+        "run_id": [result.run_id for result in results],
+        "name": [result.name for result in results],
+        "verdict": [result.verdict for result in results],
+    }
     names = dict.fromkeys(name for result in results for name in result.params)
-    frame = pd.DataFrame(
-        {
-            "job": [result.job for result in results],
-            "run_id": [result.run_id for result in results],
-            "name": [result.name for result in results],
-            "verdict": [result.verdict for result in results],
-        }
-    )
-    return frame.assign(**{name: _make_column(name, results) for name in names})
+    columns |= {name: _make_column(name, results) for name in names}
+    return pd.DataFrame(columns, index=range(len(results)))
 
 
 def _make_column(name: str, results: Sequence[RunResult]) -> pd.Series:
