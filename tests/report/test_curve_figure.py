@@ -192,8 +192,8 @@ def test_many_numbers_share_a_scale_of_colours():
 def test_lines_beyond_ten_colours_have_markers():
     figure = drawn([make_result([1, 2], init=f"init{n}") for n in range(12)], "init")
     (axes,), _ = blocks(figure)
-    looks = [(line.get_color(), line.get_marker()) for line in axes.lines]
-    assert len({*looks}) == 12
+    styles = [(line.get_color(), line.get_marker()) for line in axes.lines]
+    assert len({*styles}) == 12
 
 
 def test_a_long_legend_stays_within_the_picture():
