@@ -1,4 +1,4 @@
-"""The page of a comparison: what is in it, and what a browser without a network makes of it."""
+"""The interactive page: its content, and how a browser without a network shows it."""
 
 import json
 import math
@@ -14,39 +14,39 @@ from plotly.offline import get_plotlyjs
 from fanin.measure.profile import Profile
 from fanin.measure.result import RunResult
 from fanin.report.comparison import compare
-from fanin.report.page import write_page
-from fanin.report.plot import figure
+from fanin.report.interactive_page import write_page
+from fanin.report.plotly_figure import build_figure
 
 STD, GRADIENT = PAIR = ("activation/std", "gradient/preactivation_norm")
 SHARES = ("activation/correlation", "activation/dead_fraction")
 EVIL = "<img src=x onerror=\"document.title='run'\"></script><b>&%{x}"
 
 
-def outcome(factor: float = 1, verdict: str = "healthy", **params: object) -> RunResult:
+def result(factor: float = 1, verdict: str = "healthy", **params: object) -> RunResult:
     """A std that grows by a factor a layer, and theory that has it a tenth higher."""
     layers = np.arange(1, int(params.setdefault("depth", 5)) + 1)
     std = np.array(float(factor)) ** layers
     curves = {STD: std, GRADIENT: std[::-1].copy(), f"{STD}_theory": 1.1 * std}
     curves |= dict.fromkeys(SHARES, 1 / (1 + layers))
     curves["activation/mean"] = std
-    texts = {"replicas": "1"} | {name: str(value) for name, value in params.items()}
-    name = " ".join(texts.values())
-    return RunResult(texts, Profile(len(layers), curves, {}), verdict, "so it is", name=name)
+    name = " ".join(map(str, params.values()))
+    profile = Profile(len(layers), curves, {})
+    return RunResult({"replicas": 1} | params, profile, verdict, "so it is", name=name)
 
 
-def traces(outcomes, settings, kind, pair=PAIR):
-    found = figure(compare(outcomes, settings, ""), pair)["data"]
-    return [trace for trace in found if trace.get("kind") == kind]
+def traces(results, settings, kind, pair=PAIR):
+    data = build_figure(compare(results, settings, ""), pair)["data"]
+    return [trace for trace in data if trace.get("kind") == kind]
 
 
-def page_of(outcomes, settings, folder: Path, title: str = "a sweep") -> str:
-    (name,) = write_page(compare(outcomes, settings, title), folder)
+def page_of(results, settings, folder: Path, title: str = "a sweep") -> str:
+    (name,) = write_page(compare(results, settings, title), folder)
     return (folder / name).read_text()
 
 
 def four() -> list[RunResult]:
     return [
-        outcome(factor, verdict, init=init, depth=depth)
+        result(factor, verdict, init=init, depth=depth)
         for init, factor, verdict in (("xavier", 0.1, "vanishing"), ("kaiming", 1, "healthy"))
         for depth in (5, 9)
     ]
@@ -60,7 +60,7 @@ def test_nothing_in_it_is_to_be_loaded_from_elsewhere(tmp_path):
 
 
 def test_texts_are_shown_as_they_are(tmp_path):
-    page = page_of([outcome(init=EVIL), outcome(init="plain")], ["init"], tmp_path, EVIL)
+    page = page_of([result(init=EVIL), result(init="plain")], ["init"], tmp_path, EVIL)
     assert "<img" not in page.replace(get_plotlyjs(), "")
     assert page.count(escape(EVIL)) == 3  # as the title, the heading, and in the table
     embedded = re.search('id="figures">(.*)</script>', page)
@@ -68,6 +68,12 @@ def test_texts_are_shown_as_they_are(tmp_path):
     legend, line = (json.loads(embedded[1])[0]["data"][n] for n in (0, 3))
     assert legend["name"].endswith("&lt;/script&gt;&lt;b&gt;&amp;%{x}")  # plotly's own tags
     assert "&lt;img" in line["meta"][0]
+
+
+def test_an_unknown_verdict_is_shown_as_it_is(tmp_path):
+    page = page_of([result(verdict=EVIL, init="plain")], ["init"], tmp_path)
+    assert "<img" not in page.replace(get_plotlyjs(), "")
+    assert page.count(escape(EVIL)) == 1  # in the table
 
 
 def test_only_quantities_that_were_measured_can_be_chosen(tmp_path):
@@ -79,8 +85,8 @@ def test_only_quantities_that_were_measured_can_be_chosen(tmp_path):
 
 
 def test_the_table_has_a_line_a_line_and_counts_verdicts_of_several_jobs(tmp_path):
-    seeds = [outcome(init="xavier", seed=n) for n in range(3)]
-    seeds += [outcome(0.1, "vanishing", init="xavier", seed=3), outcome(10, init="kaiming")]
+    seeds = [result(init="xavier", seed=n) for n in range(3)]
+    seeds += [result(0.1, "vanishing", init="xavier", seed=3), result(10, init="kaiming")]
     page = page_of(seeds, ["init", "seed"], tmp_path)
     words = [re.sub("<.*?>", " ", body).split() for body in re.findall("<tbody>(.*)", page)]
     assert words[0][:6] == ["xavier", "4", "1", "1", "1", "1"]
@@ -90,7 +96,7 @@ def test_the_table_has_a_line_a_line_and_counts_verdicts_of_several_jobs(tmp_pat
 
 @pytest.mark.parametrize(("row", "name", "end"), [(0, STD, 3), (1, GRADIENT, 4)])
 def test_a_cross_where_a_pass_leaves_the_finite_numbers(row, name, end):
-    broken = outcome(2, "nonfinite")
+    broken = result(2, "nonfinite")
     finite = slice(3, None) if name == STD else slice(0, 3)
     broken.profile.curves[name][finite] = math.nan
     (line,) = [t for t in traces([broken], [], "line") if t["yaxis"] == ("y", "y2")[row]]
@@ -100,7 +106,7 @@ def test_a_cross_where_a_pass_leaves_the_finite_numbers(row, name, end):
 
 
 def test_a_band_has_both_edges_and_a_gap_where_one_is_missing():
-    replicas = outcome(replicas=8)
+    replicas = result(replicas=8)
     replicas.profile.curves[f"{STD}_low"] = np.array([0.1, 0.2, 0, 0.4, 0.5])  # 0: no logarithm
     replicas.profile.curves[f"{STD}_high"] = np.array([1, 2, 3, math.nan, 5])
     (band,) = traces([replicas], [], "band")
@@ -110,26 +116,29 @@ def test_a_band_has_both_edges_and_a_gap_where_one_is_missing():
 
 
 def test_many_numbers_have_a_bar_of_colours_and_no_legend():
-    some = [outcome(s, **{"init.scale": s}) for s in range(1, 11)]
-    many = [outcome(s, **{"init.scale": s}) for s in range(1, 31)]
-    few, bar = (figure(compare(jobs, ["init.scale"], ""), PAIR)["data"] for jobs in (some, many))
-    assert sum(trace["showlegend"] for trace in few) == 10
+    few, many = (
+        [result(s, **{"init.scale": s}) for s in range(1, count + 1)] for count in (10, 30)
+    )
+    legend, bar = (
+        build_figure(compare(results, ["init.scale"], ""), PAIR)["data"] for results in (few, many)
+    )
+    assert sum(trace["showlegend"] for trace in legend) == 10
     assert sum(trace["showlegend"] for trace in bar) == 0
     assert bar[0]["marker"]["colorbar"]["ticktext"][0::5] == ["1", "30"]
 
 
 def test_panels_of_a_row_share_their_axes():
-    layout = figure(compare(four(), ["init", "depth"], ""), PAIR)["layout"]
+    layout = build_figure(compare(four(), ["init", "depth"], ""), PAIR)["layout"]
     assert [note["text"] for note in layout["annotations"]] == ["depth=5", "depth=9"]
     assert {layout[f"xaxis{n}"]["matches"] for n in (2, 3, 4)} == {"x"}
     assert (layout["yaxis3"]["matches"], layout["yaxis4"]["matches"]) == ("y", "y2")
     assert layout["xaxis"]["range"][1] > 9
-    shares = figure(compare(four(), ["init", "depth"], ""), SHARES)["layout"]
+    shares = build_figure(compare(four(), ["init", "depth"], ""), SHARES)["layout"]
     assert (layout["yaxis"]["type"], shares["yaxis"]["type"]) == ("log", "linear")
 
 
 def test_a_network_without_hidden_layers_has_a_page(tmp_path):
-    page = page_of([outcome(init="xavier", depth=0)], ["init"], tmp_path)
+    page = page_of([result(init="xavier", depth=0)], ["init"], tmp_path)
     assert page.count('<td class="number">-</td>') == 4
 
 
@@ -137,9 +146,9 @@ def test_a_network_without_hidden_layers_has_a_page(tmp_path):
 def test_lines_are_hovered_switched_off_and_zoomed(tmp_path):
     page_of(four(), ["init", "depth"], tmp_path)
     with chromium(offline=True) as page:
-        requests, said = [], []
+        requests, messages = [], []
         page.on("request", lambda request: requests.append(request.url))
-        page.on("console", lambda message: said.append(message.text))
+        page.on("console", lambda message: messages.append(message.text))
         page.goto(f"file://{tmp_path}/comparison.html")
 
         def drawn() -> list[int]:
@@ -184,12 +193,12 @@ def test_lines_are_hovered_switched_off_and_zoomed(tmp_path):
         first = page.locator("tbody").first.text_content()
         assert first.startswith("xavier9")
         assert requests == [f"file://{tmp_path}/comparison.html"]
-        assert said == []
+        assert messages == []
 
 
 @needs_chromium
 def test_it_is_drawn_where_only_scripts_are_allowed(tmp_path):
-    page_of([outcome(init=EVIL), outcome(init="plain")], ["init"], tmp_path, EVIL)
+    page_of([result(init=EVIL), result(init="plain")], ["init"], tmp_path, EVIL)
     frame = '<iframe sandbox="allow-scripts" src="comparison.html" width=900 height=900></iframe>'
     (tmp_path / "viewer.html").write_text(frame)
     with chromium(offline=True) as page:
