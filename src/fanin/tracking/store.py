@@ -24,7 +24,7 @@ from fanin.tracking.sqlite_writer import SqliteWriter
 from fanin.tracking.tags import ERROR, RECORD_ID
 from fanin.tracking.tracked_run import TrackedRun
 from fanin.tracking.ui import VIEW, Pages
-from fanin.tracking.versions import find_ui_version, has_tested_schema, is_tested
+from fanin.tracking.versions import find_ui_version, has_tested_schema, has_tested_ui
 from fanin.tracking.writer import Writer
 
 PAGE_SIZE = 1000
@@ -115,7 +115,7 @@ class Store:
     @cached_property
     def pages(self) -> Pages:
         """The experiment's pages in MLflow's UI. The first time, a server is asked its version."""
-        return Pages(self.experiment_id, is_tested(find_ui_version(self.uri, self.timeout)))
+        return Pages(self.experiment_id, has_tested_ui(find_ui_version(self.uri, self.timeout)))
 
     def _find_moved_artifacts(self, run_id: str) -> Path | None:
         if self.database is None:

@@ -86,7 +86,7 @@ def _check_value(value: object) -> ParamValue:
     if isinstance(value, dict):
         return {to_printable(key): _check_value(item) for key, item in value.items()}
     if isinstance(value, int) and value.bit_length() > sys.float_info.max_exp:
-        return math.copysign(math.inf, value)  # neither str nor float would take it
+        return math.inf if value > 0 else -math.inf  # neither str nor float takes it
     if isinstance(value, int | float | None):
         return value
     return to_printable(value)
