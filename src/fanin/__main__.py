@@ -78,10 +78,10 @@ def sync() -> None:
 
 def advise(settings: Sequence[str]) -> None:
     """Print the ranking of inits for the network of these settings. Raises SettingError."""
-    from fanin.report.terminal import screen
+    from fanin.report.terminal import make_console
     from fanin.runner.advise import advise as rank_inits
 
-    rank_inits(settings, screen())
+    rank_inits(settings, make_console())
 
 
 def compare(references: Sequence[str], uri: str | None, folder: Path | None) -> None:

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 from fanin.config.settings import Tracking
 from fanin.config.sweep_spec import SweepComposer
-from fanin.report.progress import status
+from fanin.report.progress import show_status
 
 
 class FaninSweeper(Sweeper):
@@ -38,7 +38,7 @@ class FaninSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         """Compose and check every job; then save, plan or run the sweep."""
-        with status("composing and checking the jobs ..."):
+        with show_status("composing and checking the jobs ..."):
             spec = self._composer.read(arguments, self.params, _overrides_of_run)
             if not spec.sweep.plan and hasattr(self.launcher, "get_ready"):
                 self.launcher.get_ready()

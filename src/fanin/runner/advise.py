@@ -9,7 +9,7 @@ from rich.console import Console
 from fanin.config.compose import compose_overrides
 from fanin.config.errors import SettingError
 from fanin.config.settings import Settings
-from fanin.report.terminal import RankedInit, show_ranking
+from fanin.report.ranking_table import RankedInit, print_ranking
 from fanin.runner.catalogue import catalogue, task_of
 from fanin.runner.ingredients import prepare, theory_error
 from fanin.theory.advice import Candidate, candidate, rank, ranking, suggest
@@ -38,7 +38,7 @@ def advise(overrides: Sequence[str], console: Console) -> None:
         f"{task.activation_name}, {task.depth} layers of {task.width} units, {task.inputs.count} "
         f"inputs of {task.inputs.features} values; by theory\n"
     )
-    show_ranking([_row(one) for one in candidates], console)
+    print_ranking([_row(one) for one in candidates], console)
     for name, why in refused.items():
         console.print(f"\nnot ranked: init={name}, {why}")
     if candidates[0].is_healthy:

@@ -7,8 +7,9 @@ from pathlib import Path
 from fanin.config.project import PROJECT
 from fanin.report.comparison import compare
 from fanin.report.figures import DRAWINGS
-from fanin.report.progress import status
-from fanin.report.terminal import print_files, screen, show_comparison
+from fanin.report.progress import show_status
+from fanin.report.results_table import print_comparison
+from fanin.report.terminal import make_console, print_files
 from fanin.runner.load import load_results
 from fanin.runner.varying import MAIN_PARAMS, varying_params
 
@@ -20,13 +21,14 @@ def compare_runs(references: Sequence[str], uri: str | None, folder: Path | None
     SettingError.
     """
     folder = folder or PROJECT / "outputs" / "comparisons" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
-    with status("reading the store ..."):
+    with show_status("reading the store ..."):
         results = load_results(references, uri)
     varying = varying_params([result.params for result in results])
     comparison = compare(results, varying, ", ".join(references))
-    show_comparison(comparison, varying or [*MAIN_PARAMS], screen())
-    with status("drawing ..."):
+    console = make_console()
+    print_comparison(comparison, varying or [*MAIN_PARAMS], console)
+    with show_status("drawing ..."):
         folder.mkdir(parents=True, exist_ok=True)
         names = [name for drawing in DRAWINGS for name in drawing(comparison, folder)]
-    screen().print()
-    print_files(folder, names, screen())
+    console.print()
+    print_files(folder, names, console)

@@ -11,14 +11,15 @@ from fanin.config.saved_sweep import overrides_of_run as overrides_of_params
 from fanin.config.saved_sweep import overrides_of_sweep
 from fanin.config.settings import Tracking
 from fanin.measure.result import RunResult
-from fanin.report.tables import layers
+from fanin.report.tables import make_layer_table
 from fanin.runner.results import read_tracked
 from fanin.runner.sweep import SWEEP_FILE
 from fanin.runner.sweep_plan import SWEEP_HASH
 from fanin.tracking.errors import RefusedError, StoreError
 from fanin.tracking.passwords import mask_passwords
 from fanin.tracking.run_record import RunStatus
-from fanin.tracking.store import PARENT, Store, find_run, search_all
+from fanin.tracking.store import Store, find_run, search_all
+from fanin.tracking.tags import PARENT
 from fanin.tracking.tracked_run import TrackedRun
 
 TIMEOUT = 10
@@ -37,7 +38,7 @@ def load(*references: str, uri: str | None = None) -> pd.DataFrame:
     run.py. Columns have the names that params and metrics have in MLflow; `layer` counts from 1;
     a value that was not finite is nan. Raises SettingError where nothing is found.
     """
-    return layers(load_results(references, uri))
+    return make_layer_table(load_results(references, uri))
 
 
 def load_results(references: Sequence[str], uri: str | None = None) -> list[RunResult]:

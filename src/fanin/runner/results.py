@@ -29,7 +29,8 @@ from fanin.tracking.errors import StoreError
 from fanin.tracking.passwords import mask_passwords
 from fanin.tracking.provenance import provenance, table_tag
 from fanin.tracking.run_record import RunRecord
-from fanin.tracking.store import OUTPUT_DIR, Store
+from fanin.tracking.store import Store
+from fanin.tracking.tags import OUTPUT_DIR
 from fanin.tracking.tracked_run import TrackedRun
 
 SETTINGS_FILE, LAYERS_FILE, JACOBIAN_FILE = "config.yaml", "profile.csv", "jacobian.csv"

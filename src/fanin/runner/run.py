@@ -8,10 +8,11 @@ from fanin.config.job_spec import JobSpec
 from fanin.measure.result import RunResult
 from fanin.measure.verdict import explanation, verdict
 from fanin.nn.device import name_of
-from fanin.report.comparison import Line
-from fanin.report.description import run_note
-from fanin.report.progress import status
-from fanin.report.terminal import print_explanations, print_jacobian, screen, show
+from fanin.report.description import describe_run
+from fanin.report.line import Line
+from fanin.report.progress import show_status
+from fanin.report.results_table import print_explanations, print_jacobian, print_results
+from fanin.report.terminal import make_console
 from fanin.runner import cost, sweep_dir
 from fanin.runner.catalogue import catalogue, conflicting_settings, task_of
 from fanin.runner.compute import Computed, Ingredients, compute
@@ -29,7 +30,7 @@ from fanin.runner.storage import (
 from fanin.theory.advice import suggest
 from fanin.tracking.passwords import mask_passwords
 from fanin.tracking.run_record import RunRecord
-from fanin.tracking.store import MAX_TAG_LENGTH, NOTE
+from fanin.tracking.tags import NOTE
 
 
 def run(spec: JobSpec) -> None:
@@ -45,7 +46,7 @@ def _run_single(spec: JobSpec) -> None:
     experiment = experiment_name(tracking, spec.choices)
     needed = cost.disk(spec.settings.depth)
     check_disk(f"hydra.run.dir={spec.folder}", spec.folder, needed)
-    with status("building, running, measuring ..."):
+    with show_status("building, running, measuring ..."):
         ingredients = prepare(spec.settings, spec.choices)
         store = open_run_store(tracking, experiment, spec.settings.depth)
         flush_pending(tracking)
@@ -55,10 +56,11 @@ def _run_single(spec: JobSpec) -> None:
             JOURNAL.run(record, lambda _: store, must_open=True),
         ):
             result = _compute_and_record(spec, ingredients, record)
-            record.tags[NOTE] = _note(repeat_command(spec.overrides), result)
-    console = screen()
-    show([Line({}, [result])], ["init", "activation", "depth", "hidden_size"], console)
-    print_explanations([(record.name, result)], console)
+            record.tags[NOTE] = describe_run(result, _command(spec))
+    console = make_console()
+    line = Line({}, [result])
+    print_results([line], ["init", "activation", "depth", "hidden_size"], console)
+    print_explanations([(record.name, line)], console)
     print_jacobian(result.profile, console)
     announce(record.name, experiment, tracking, console)
 
@@ -75,18 +77,19 @@ def _run_job(spec: JobSpec) -> None:
             try:
                 ingredients = prepare(spec.settings, spec.choices)
                 result = _compute_and_record(spec, ingredients, record)
-                command = repeat_command(spec.overrides)
+                command = _command(spec)
                 if spec.choices["experiment"]:  # the file is a sweep, of which this is one job
                     command = f"python run.py -m from_run={run_id}" if run_id else ""
-                record.tags[NOTE] = _note(command, result)
+                record.tags[NOTE] = describe_run(result, command)
             except SystemExit as error:  # raised by a class of the user's own
                 raise RuntimeError(f"exit({error.code}) was called") from error
     finally:
         sweep_dir.mark_finished(spec.sweep_folder, spec.settings.tracking.job, str(spec.folder))
 
 
-def _note(command: str, result: RunResult) -> str:
-    return run_note(mask_passwords(command), result, MAX_TAG_LENGTH)
+def _command(spec: JobSpec) -> str:
+    """The shell command that repeats the run, fit to be shown to others."""
+    return mask_passwords(repeat_command(spec.overrides))
 
 
 def _compute_and_record(spec: JobSpec, ingredients: Ingredients, record: RunRecord) -> RunResult:

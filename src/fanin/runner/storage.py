@@ -13,14 +13,14 @@ from fanin.config.project import PROJECT
 from fanin.config.settings import Tracking
 from fanin.report.terminal import print_links, print_location, print_waiting
 from fanin.runner import cost
-from fanin.runner.mlflow_pages import experiment_tags
+from fanin.runner.mlflow_pages import EXPERIMENT_TAGS, experiment_views
 from fanin.runner.preflight import check_disk
-from fanin.tracking import ui
 from fanin.tracking.errors import StoreError
 from fanin.tracking.journal import Connect, FlushResult, Journal
 from fanin.tracking.passwords import mask_passwords
 from fanin.tracking.run_record import RunRecord
 from fanin.tracking.store import Store, open_existing, open_store, open_store_once
+from fanin.tracking.ui import base_address
 
 ARTIFACTS = PROJECT / "outputs" / "artifacts"
 """Of stores that say no place of their own."""
@@ -34,7 +34,14 @@ def open_run_store(tracking: Tracking, experiment: str, depth: int = 0) -> Store
     """
     _check_database(tracking.uri, cost.disk(depth))
     with store_errors_as_settings(tracking):
-        return open_store(tracking.uri, experiment, ARTIFACTS, tracking.timeout, experiment_tags())
+        return open_store(
+            tracking.uri,
+            experiment,
+            ARTIFACTS,
+            tracking.timeout,
+            EXPERIMENT_TAGS,
+            experiment_views(),
+        )
 
 
 def open_existing_store(tracking: Tracking, experiment: str) -> Store | None:
@@ -100,7 +107,7 @@ def announce(
     """
     uri = mask_passwords(tracking.uri)
     print_location(name, experiment, uri, console)
-    print_links({what: f"{ui.base(uri)}/{link}" for what, link in links.items()}, console)
+    print_links({what: f"{base_address(uri)}/{link}" for what, link in links.items()}, console)
     waiting = JOURNAL.waiting_count(lambda record: record.uri == uri)
     if waiting:
         print_waiting(waiting, uri, console)

@@ -10,8 +10,8 @@ from threading import Event, Thread
 
 from fanin.config.errors import SettingError
 from fanin.report.figures import MAX_BYTES
-from fanin.report.progress import progress, status
-from fanin.report.terminal import print_files, screen
+from fanin.report.progress import show_progress, show_status
+from fanin.report.terminal import make_console, print_files
 from fanin.runner import cost, sweep_dir
 from fanin.runner.jobs import jobs_to_run, match_runs
 from fanin.runner.preflight import check_disk
@@ -36,7 +36,8 @@ from fanin.tracking.errors import StoreError
 from fanin.tracking.journal import ENDED_FROM_OUTSIDE, StillRunningError
 from fanin.tracking.passwords import mask_passwords
 from fanin.tracking.run_record import RunRecord, RunStatus
-from fanin.tracking.store import ERROR, OUTPUT_DIR, PARENT, Store
+from fanin.tracking.store import Store
+from fanin.tracking.tags import ERROR, OUTPUT_DIR, PARENT
 from fanin.tracking.tracked_run import TrackedRun
 
 SWEEP_FILE = "sweep.yaml"
@@ -63,7 +64,7 @@ class SweepRun:
         self.launch = launch
         self.folder = plan.spec.folder
         self.tracking = plan.spec.tracking
-        self.console = screen()
+        self.console = make_console()
         self.conclusion: Conclusion | None = None
 
     def run(self) -> None:
@@ -80,7 +81,7 @@ class SweepRun:
         self._exit_if_failed()
 
     def _begin_or_resume(self) -> None:
-        with status("opening the store ..."):
+        with show_status("opening the store ..."):
             self.folder.mkdir(parents=True, exist_ok=True)
             store = open_run_store(self.tracking, self.plan.experiment)
             flush_pending(self.tracking)
@@ -164,7 +165,7 @@ class SweepRun:
         """Wait for jobs of the sweep before that still run, in workers of their own."""
         sweep_dir.supersede(before.output_dir, self.folder, record_id)
         if self._count_running(before.id):
-            with status("waiting for jobs that are still running ..."):
+            with show_status("waiting for jobs that are still running ..."):
                 while self._count_running(before.id):
                     time.sleep(SECONDS_BETWEEN_LOOKS)
         flush_pending(self.tracking)
@@ -175,7 +176,7 @@ class SweepRun:
         errors: dict[int, str] = {}
         gc.freeze()  # or each collection goes through all that torch and MLflow consist of
         try:
-            with progress("jobs", len(todo), lambda: sweep_dir.count_finished(self.folder)):
+            with show_progress("jobs", len(todo), lambda: sweep_dir.count_finished(self.folder)):
                 if todo:
                     errors |= self.launch([(job.number, job.overrides) for job in todo], parent_id)
             for job in todo:  # one that left no record, whatever its launcher says
@@ -185,7 +186,7 @@ class SweepRun:
             self.conclusion = self._conclude(parent_id, errors, store)
             save_tables(self.conclusion, parent)
             try:
-                with status("drawing ..."):
+                with show_status("drawing ..."):
                     save_figures(self.conclusion, parent)
             finally:
                 write_description(self.plan, self.conclusion, parent, parent_id, store)

@@ -13,17 +13,12 @@ from rich.console import Console
 
 from fanin.measure.claims import Finding
 from fanin.measure.result import RunResult
-from fanin.report.best import best, ranked
-from fanin.report.comparison import Comparison, Line, compare
-from fanin.report.description import sweep_note
+from fanin.report.comparison import Comparison, compare
+from fanin.report.description import describe_sweep
 from fanin.report.figures import DRAWINGS, Drawing
-from fanin.report.terminal import (
-    Failure,
-    screen,
-    show_claims,
-    show_comparison,
-    show_failures,
-)
+from fanin.report.results_table import print_comparison
+from fanin.report.sweep_tables import Failure, print_claims, print_failures
+from fanin.report.terminal import make_console
 from fanin.runner.jobs import Job
 from fanin.runner.mlflow_pages import curve_links, sweep_view, view_links
 from fanin.runner.results import read_result, read_tracked, write_claims
@@ -32,12 +27,12 @@ from fanin.tracking.errors import StoreError
 from fanin.tracking.journal import TRACEBACK
 from fanin.tracking.passwords import mask_passwords
 from fanin.tracking.run_record import RunRecord, RunStatus
-from fanin.tracking.store import ERROR, MAX_TAG_LENGTH, NOTE, PARENT, Store
-from fanin.tracking.ui import picture, run_page
+from fanin.tracking.store import Store
+from fanin.tracking.tags import ERROR, MAX_TAG_LENGTH, NOTE, PARENT
+from fanin.tracking.ui import picture_address
 
 PICTURES = ("comparison.svg", "heatmap.svg")
 """Shown in the sweep's description."""
-MAX_REASONS = 3
 
 
 class JobState(str, Enum):
@@ -140,10 +135,10 @@ def conclude(
         else:
             states[job.number] = JobState.NOT_FINISHED
     findings = [claim.judge(results, plan.varying) for claim in plan.claims] if results else []
-    links = {"the sweep": run_page(store.experiment_id, parent_id)}
+    links = {"the sweep": store.pages.run(parent_id)}
     shown = [result.run_id for result in results if result.run_id]
     if shown:
-        links |= curve_links(store.experiment_id, shown)
+        links |= curve_links(store.pages, shown)
     return Conclusion(
         plan.title, plan.jobs, plan.varying, results, failures, findings, states, links
     )
@@ -160,15 +155,15 @@ def _run_ids(store: Store, parent_id: str) -> dict[str, str]:
 def show_conclusion(conclusion: Conclusion, console: Console) -> None:
     """Print the tables: what was measured, what became of the claims, what failed."""
     if conclusion.results:
-        show_comparison(conclusion.comparison, conclusion.varying, console)
+        print_comparison(conclusion.comparison, conclusion.varying, console)
     counts = Counter(conclusion.states.values())
     if set(counts) != {JobState.FINISHED}:
         texts = [f"{n:,} {_COUNTED_AS.get(state, state.value)}" for state, n in counts.items()]
         console.print(f"\n{', '.join(texts)}")
     if conclusion.findings:
-        show_claims(conclusion.findings, console)
+        print_claims(conclusion.findings, console)
     if conclusion.failures:
-        show_failures(conclusion.failures, screen(stderr=True))
+        print_failures(conclusion.failures, make_console(stderr=True))
 
 
 def save_tables(conclusion: Conclusion, parent: RunRecord) -> None:
@@ -201,7 +196,7 @@ def _save_figure(drawing: Drawing, comparison: Comparison, parent: RunRecord) ->
     except Exception as error:
         text = f"{drawing.__name__}: {type(error).__name__}: {error}"
         parent.tags["figures.error"] = text
-        screen(stderr=True).print(f"not drawn: {text}", soft_wrap=True)
+        make_console(stderr=True).print(f"not drawn: {text}", soft_wrap=True)
 
 
 def write_description(
@@ -209,33 +204,19 @@ def write_description(
 ) -> None:
     """Say in MLflow's UI what the sweep asked and found, and where to look."""
     settings = conclusion.varying
-    lines = ranked([Line({}, [result]) for result in conclusion.results])
     links = {name: link for name, link in conclusion.links.items() if name != "the sweep"}
     with suppress(StoreError):  # it is away, or takes no view: the other links will do
-        view = sweep_view(parent.name, settings, parent_id, parent.started)
-        store.set_experiment_tag(*view)
-        links |= view_links(store.experiment_id, parent_id)
+        store.set_view(parent_id, sweep_view(parent.name, settings, parent_id, parent.started))
+        links |= view_links(store.pages, parent_id)
     if "comparison.html" in parent.files:
-        links["page"] = run_page(store.experiment_id, parent_id, "comparison.html")
-    parent.tags[NOTE] = sweep_note(
+        links["page"] = store.pages.run(parent_id, "comparison.html")
+    parent.tags[NOTE] = describe_sweep(
         plan.question,
         plan.command,
-        [line.result for line in lines],
+        conclusion.comparison if conclusion.results else None,
         settings,
-        max_length=MAX_TAG_LENGTH,
-        best=best(conclusion.comparison) if conclusion.results else "",
-        reasons=_reasons(conclusion.comparison) if conclusion.results else (),
+        MAX_TAG_LENGTH,
         findings=conclusion.findings,
         links=links,
-        pictures=[picture(parent_id, name) for name in PICTURES if name in parent.files],
+        pictures=[picture_address(parent_id, name) for name in PICTURES if name in parent.files],
     )
-
-
-def _reasons(comparison: Comparison) -> list[str]:
-    """Why the first few that are not healthy are not, and what to try."""
-    unhealthy = [line for line in ranked(comparison.lines) if line.verdict != "healthy"]
-    return [
-        f"{line.label or 'it'} is {line.verdict}: {line.result.explanation}"
-        + (f". Try {line.result.advice}" if line.result.advice else "")
-        for line in unhealthy[:MAX_REASONS]
-    ]

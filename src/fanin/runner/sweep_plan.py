@@ -29,7 +29,8 @@ from fanin.theory.advice import candidate
 from fanin.theory.comparison import METRICS, NUMBERS
 from fanin.theory.forecast import Forecast
 from fanin.tracking.passwords import mask_passwords
-from fanin.tracking.store import PARENT, Store
+from fanin.tracking.store import Store
+from fanin.tracking.tags import PARENT
 from fanin.tracking.tracked_run import TrackedRun
 
 SWEEP_HASH = "sweep.hash"
@@ -135,8 +136,9 @@ class SweepPlan:
         question = question_of(experiment_path(name).read_text()) if name else ""
         if question:
             return question
-        values = {n: [_shown(job, n) for job in self.jobs] for n in self.varying}
-        return question_about(values)
+        return question_about(
+            {n: [job.params[n] for job in self.jobs if n in job.params] for n in self.varying}
+        )
 
     @property
     def command(self) -> str:
@@ -190,7 +192,3 @@ def _key_but_seed(job: Job, values: Mapping[str, Any]) -> tuple[str, ...]:
     """Equal for jobs that differ in their seed only."""
     classes = (str(values[group].get("_target_")) for group in GROUPS)
     return (*classes, *(repr(value) for name, value in job.params.items() if name != "seed"))
-
-
-def _shown(job: Job, name: str) -> str:
-    return format_value(job.params[name]) if name in job.params else "-"

@@ -7,7 +7,8 @@ from collections import Counter
 from fanin.config.errors import SettingError
 from fanin.config.experiment_file import experiment_path
 from fanin.config.resolvers import cores
-from fanin.report.terminal import PlannedJob, duration, screen, show_plan
+from fanin.report.sweep_tables import PlannedJob, print_plan
+from fanin.report.terminal import format_duration, make_console
 from fanin.runner.jobs import Job, jobs_to_run
 from fanin.runner.storage import open_existing_store
 from fanin.runner.sweep_plan import SweepPlan
@@ -25,17 +26,17 @@ HEADER = """\
 
 def show_preview(plan: SweepPlan) -> None:
     """Print what would be run, what is done already, and what the rest takes."""
-    console = screen()
+    console = make_console()
     store = open_existing_store(plan.spec.tracking, plan.experiment)
     if store:
         plan.match_latest(store)
-    show_plan([_row(job) for job in plan.jobs], plan.varying, console)
+    print_plan([_row(job) for job in plan.jobs], plan.varying, console)
     counts = Counter(job.plan for job in plan.jobs)
     console.print(f"\n{', '.join(f'{count} {state}' for state, count in counts.items())}")
     todo = jobs_to_run(plan.jobs)
     estimates = [job.estimate for job in todo if job.estimate]
     if estimates:
-        seconds = duration(sum(one.seconds for one in estimates))
+        seconds = format_duration(sum(one.seconds for one in estimates))
         memory = max(one.memory for one in estimates) / 2**20
         console.print(
             f"about {seconds} one after the other, as busy as this machine is now, "
@@ -74,6 +75,6 @@ def save_sweep(plan: SweepPlan, name: str) -> None:
         raise SettingError(f"{setting}: {path} is there already; use another name")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
-    console = screen()
+    console = make_console()
     console.print(f"wrote {path}; repeat this sweep with\n")
     console.print(f"    python run.py experiment={name}\n")
