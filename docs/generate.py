@@ -5,15 +5,16 @@ PARTS. tests/test_docs.py fails when a page is stale.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from omegaconf import OmegaConf
 
 from fanin.config.schema import CHOICES, MIN_VALUES
+from fanin.measure import summaries
 from fanin.measure.statistics import STATISTICS
-from fanin.measure.summaries import SUMMARIES
+from fanin.theory import comparison
 from fanin.theory.mean_field import BANDED, PREDICTED
 
 DOCS = Path(__file__).resolve().parent
@@ -60,10 +61,9 @@ def companions_of_theory(curve: str) -> str:
     return f"`_theory`{band}" if curve in PREDICTED else ""
 
 
-def numbers() -> str:
-    return table(
-        ["Number", "Meaning"], ([f"`{name}`", meaning] for name, meaning in SUMMARIES.items())
-    )
+def numbers(meanings: Mapping[str, str]) -> Callable[[], str]:
+    rows = [[f"`{name}`", meaning] for name, meaning in meanings.items()]
+    return lambda: table(["Number", "Meaning"], rows)
 
 
 def options(group: str) -> Callable[[], str]:
@@ -167,7 +167,8 @@ def escaped(cell: str) -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     "curves": curves,
-    "numbers": numbers,
+    "numbers": numbers(summaries.SUMMARIES),
+    "numbers of theory": numbers(comparison.SUMMARIES),
     "values": values,
     **{f"conf/{g}": options(g) for g in ("init", "activation", "data", "loss", "device")},
     **{f"experiments/{folder}": experiments(folder) for folder in ("chapter", "paper")},
