@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -57,8 +58,9 @@ def new_record(spec: JobSpec) -> RunRecord:
 
 
 def experiment_name(tracking: Tracking, choices: GroupChoices) -> str:
-    """The MLflow experiment: the one that is set, or the experiment file's name, or fanin."""
-    return tracking.experiment or choices["experiment"] or "fanin"
+    """The MLflow experiment: the setting, or MLflow's variable, or the experiment file, or fanin."""
+    variable = os.environ.get("MLFLOW_EXPERIMENT_NAME")
+    return tracking.experiment or variable or choices["experiment"] or "fanin"
 
 
 def run_name(params: Params, overrides: Sequence[str]) -> str:
