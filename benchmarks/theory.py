@@ -40,7 +40,7 @@ Found = dict[str, np.ndarray]
 def given(name: str, activation: Activation) -> Init | None:
     """The option of init for this activation; None where there is no critical point."""
     try:
-        return option("init", name, Init).given(activation)
+        return option("init", name, Init).resolve(activation)
     except ValueError:
         return None
 

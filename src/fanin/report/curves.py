@@ -17,6 +17,7 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import AbstractPathEffect, withStroke
 
 from fanin.measure.profile import Array
+from fanin.measure.statistics import STATISTICS
 from fanin.report.comparison import GRADIENT, STD, Axis, Comparison, Curve, Line
 from fanin.report.palette import LINES, Style, styles
 from fanin.report.picture import (
@@ -79,8 +80,13 @@ class Block:
 
 
 BLOCKS = (
-    Block(STD, "std of activations", "layer"),
-    Block(GRADIENT, "norm of gradient dL/dz", "layer   (the gradient travels ←)", is_backward=True),
+    Block(STD, STATISTICS[STD].label, "layer"),
+    Block(
+        GRADIENT,
+        STATISTICS[GRADIENT].label,
+        "layer   (the gradient travels ←)",
+        is_backward=STATISTICS[GRADIENT].direction == "backward",
+    ),
 )
 
 
