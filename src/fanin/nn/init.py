@@ -52,7 +52,7 @@ class Init(ABC):
         return self.bias_std**2
 
     def variance_for(self, second_moment: float, fan_in: int, fan_out: int) -> float:
-        """The variance of one weight after `fit`, for inputs of the layer with this second moment."""
+        """The variance of one weight after `fit`, if the layer's inputs have this second moment."""
         return self.variance(fan_in, fan_out)
 
     def norm_variance_factor(self, fan_in: int, fan_out: int) -> float:
