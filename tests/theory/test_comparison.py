@@ -1,11 +1,11 @@
-"""Theory beside measurement: what a profile holds of both, and how many spreads apart they are."""
+"""Theory next to measurement: what a profile holds of both, and how many spreads apart they are."""
 
 import math
 
 import numpy as np
 import pytest
 
-from fanin.measure.profile import CURVES
+from fanin.measure.statistics import CURVES
 from fanin.nn.activations import Identity, ReLU, Tanh
 from fanin.nn.init import Normal, VarianceScaling
 from fanin.theory.comparison import METRICS, add_predictions

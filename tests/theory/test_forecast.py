@@ -43,18 +43,18 @@ CASES = [
 @pytest.mark.parametrize(("init", "activation", "depth", "said"), CASES)
 def test_what_is_foreseen_is_what_is_measured(build, profile, init, activation, depth, said):
     found = foreseen(init, activation, depth)
-    assert (found.said, found.is_sure) == (said, not said.endswith("?"))
+    assert (found.label, found.is_sure) == (said, not said.endswith("?"))
     assert verdict(profile(build(init, activation, depth=depth))) == found.verdict
 
 
 def test_near_a_threshold_some_seeds_may_differ():
     found = foreseen(XAVIER, Tanh(), 200, width=64)
-    assert (found.said, found.is_sure) == ("healthy?", False)
+    assert (found.label, found.is_sure) == ("healthy?", False)
 
 
 def test_theory_is_sure_of_no_narrow_net():
-    assert foreseen(KAIMING, ReLU(), 4, width=10).said == "healthy?"
-    assert foreseen(KAIMING, ReLU(), 4, width=40).said == "healthy"
+    assert foreseen(KAIMING, ReLU(), 4, width=10).label == "healthy?"
+    assert foreseen(KAIMING, ReLU(), 4, width=40).label == "healthy"
 
 
 def test_the_dtype_decides_what_overflows():
