@@ -31,9 +31,9 @@ def absolute_uri(uri: str) -> str:
 
 def present_devices() -> str:
     """For an experiment that sweeps every device present: `device: ${devices:}`."""
-    from fanin.nn.device import present  # torch, which no other experiment needs yet
+    from fanin.nn.device import available_devices  # torch, which no other experiment needs yet
 
-    return ",".join(present())
+    return ",".join(available_devices())
 
 
 def cores() -> int:

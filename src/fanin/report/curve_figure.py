@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from fanin.measure.statistics import STATISTICS
 from fanin.report.axis import Axis
 from fanin.report.comparison import Comparison
 from fanin.report.curve_legend import (
@@ -61,8 +62,13 @@ class Block:
 
 
 BLOCKS = (
-    Block(STD, "std of activations", "layer"),
-    Block(GRADIENT, "norm of gradient dL/dz", "layer   (the gradient travels ←)", is_backward=True),
+    Block(STD, STATISTICS[STD].label, "layer"),
+    Block(
+        GRADIENT,
+        STATISTICS[GRADIENT].label,
+        "layer   (the gradient travels ←)",
+        is_backward=STATISTICS[GRADIENT].direction == "backward",
+    ),
 )
 
 

@@ -9,7 +9,8 @@ from itertools import product
 
 import numpy as np
 
-from fanin.measure.profile import Array, percentile
+from fanin.measure.percentiles import percentile
+from fanin.measure.profile import Array
 from fanin.measure.result import RunResult
 from fanin.report.axis import Axis
 from fanin.report.comparison import (

@@ -13,35 +13,19 @@ from typing import Any
 import numpy as np
 
 from fanin.measure.profile import Array
+from fanin.measure.statistics import STATISTICS
 from fanin.report.axis import Axis
 from fanin.report.comparison import Comparison
 from fanin.report.figure_layout import keep_end
-from fanin.report.line import CORRELATION, GRADIENT, STD, Line
+from fanin.report.line import CORRELATION, Line
 from fanin.report.palette import LINE_COLOURS, Style, style_labels
 
-PAIRS = (
-    (STD, GRADIENT),
-    ("preactivation/std", "gradient/weight_norm"),
-    ("activation/mean", "gradient/bias_norm"),
-    (CORRELATION, "activation/dead_fraction"),
-    ("preactivation/mean", "activation/saturated_fraction"),
-    ("time/forward_ms", "time/backward_ms"),
+LABELS = {name: statistic.label for name, statistic in STATISTICS.items()}
+PAIRS = sorted(
+    ((name, s.opposite) for name, s in STATISTICS.items() if s.opposite is not None),
+    key=lambda pair: (not pair[1].startswith("gradient/"), [*STATISTICS].index(pair[1])),
 )
-"""What is shown together, above and below; the first at first."""
-LABELS = {
-    STD: "std of activations",
-    GRADIENT: "norm of dL/dz",
-    "preactivation/std": "std of pre-activations",
-    "gradient/weight_norm": "norm of dL/dW",
-    "activation/mean": "mean activation",
-    "gradient/bias_norm": "norm of dL/db",
-    CORRELATION: "mean cosine of inputs",
-    "activation/dead_fraction": "share of dead units",
-    "preactivation/mean": "mean pre-activation",
-    "activation/saturated_fraction": "share saturated",
-    "time/forward_ms": "ms forward",
-    "time/backward_ms": "ms backward",
-}
+"""The curves drawn together, above and below; those above a gradient first."""
 _SYMBOLS = {"o": "circle", "s": "square", "^": "triangle-up", "D": "diamond"}
 """Plotly's names of matplotlib's markers."""
 _AXIS_STYLE = {
@@ -281,8 +265,7 @@ def _axis_name(letter: str, number: int) -> str:
 
 
 def _is_log(name: str) -> bool:
-    """Whether all its values are positive, and over many powers of ten."""
-    return name != CORRELATION and not name.endswith(("/mean", "_fraction"))
+    return STATISTICS[name].scale == "log"
 
 
 def _to_json(values: Array) -> list[float | None]:

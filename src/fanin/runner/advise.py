@@ -6,13 +6,15 @@ from shlex import quote
 
 from rich.console import Console
 
+from fanin.config.complete import build
 from fanin.config.compose import compose_overrides
 from fanin.config.errors import SettingError
 from fanin.config.settings import Settings
+from fanin.nn.init import Init
 from fanin.report.ranking_table import RankedInit, print_ranking
 from fanin.runner.catalogue import catalogue, task_of
 from fanin.runner.ingredients import prepare, theory_error
-from fanin.theory.advice import Candidate, candidate, rank, ranking, suggest
+from fanin.theory.advice import Candidate, candidate, rank_key, ranking, suggest
 from fanin.theory.mean_field import PERCENTILE, STD
 
 
@@ -33,7 +35,7 @@ def advise(overrides: Sequence[str], console: Console) -> None:
         raise theory_error(choices, error) from error
     typed = tuple(o for o in overrides if re.match(r"\+*init(=|\.(?!bias_std))", o))
     if any("init." in override for override in typed):
-        candidates = sorted([candidate(typed, ingredients.init, task), *candidates], key=rank)
+        candidates = sorted([candidate(typed, ingredients.init, task), *candidates], key=rank_key)
     console.print(
         f"{task.activation_name}, {task.depth} layers of {task.width} units, {task.inputs.count} "
         f"inputs of {task.inputs.features} values; by theory\n"
@@ -46,15 +48,15 @@ def advise(overrides: Sequence[str], console: Console) -> None:
         line = " ".join(map(quote, ["python", "run.py", *others, *candidates[0].settings]))
         console.print(f"\nrun the best with\n\n    {line}\n")
     else:
-        has_scale = "scale" in settings.init
-        suggestion = suggest(ingredients.init, task, catalogue(), has_scale=has_scale)
+        configured = build("init", settings.init, Init)  # type: ignore[type-abstract]
+        suggestion = suggest(ingredients.init, task, catalogue(), configured)
         console.print(f"\ntry {suggestion.text}\n")
 
 
 def _row(one: Candidate) -> RankedInit:
     prediction, point = one.prediction, one.prediction.point
     return RankedInit(
-        settings=one.typed.removeprefix("init="),
+        settings=one.text.removeprefix("init="),
         sigma_w2=prediction.sigma_w2,
         std=one.forecast.std,
         low=float(prediction.at(STD, -PERCENTILE)[-1]),
@@ -62,5 +64,5 @@ def _row(one: Candidate) -> RankedInit:
         gradient=one.forecast.gradient,
         cosine=one.forecast.cosine,
         phase=point.phase if point else "-",
-        verdict=one.forecast.said,
+        verdict=one.forecast.label,
     )

@@ -1,5 +1,6 @@
 """The inits and activations in conf/, made for advice, and the networks that it is asked about."""
 
+from contextlib import suppress
 from functools import cache
 
 from fanin.config.complete import build_option
@@ -10,28 +11,25 @@ from fanin.nn.activations import Activation
 from fanin.nn.init import Init
 from fanin.runner.compute import Ingredients
 from fanin.theory.advice import Catalogue, Task
-from fanin.theory.input_stats import describe_inputs
+from fanin.theory.input_stats import describe
 
 
 @cache
 def catalogue() -> Catalogue:
     """Every option of init and activation, on its own defaults."""
-    activations = {}
+    activations = []
     for name in option_names("activation"):
-        made = _make("activation", name)
-        if isinstance(made, Activation):
-            activations[name] = made
-    return Catalogue(
-        inits=tuple((name, _make("init", name)) for name in option_names("init")),
-        activations=tuple(activations.items()),
-    )
+        with suppress(SettingError):  # a broken file is not to be recommended
+            activation = build_option("activation", name, Activation)  # type: ignore[type-abstract]
+            activations.append((name, activation))
+    inits = tuple((name, _make_init(name)) for name in option_names("init"))
+    return Catalogue(inits, tuple(activations))
 
 
-def _make(group: str, name: str) -> "Init | Activation | str":
-    """The object of an option's file, or why it cannot be made."""
-    kind = {"init": Init, "activation": Activation}[group]
+def _make_init(name: str) -> Init | str:
+    """The init of an option's file, or why it cannot be made."""
     try:
-        return build_option(group, name, kind)
+        return build_option("init", name, Init)  # type: ignore[type-abstract]
     except SettingError as error:
         return str(error)
 
@@ -42,7 +40,7 @@ def task_of(settings: Settings, ingredients: Ingredients, choices: GroupChoices)
     return Task(
         activation_name=str(choices["activation"]),
         activation=ingredients.activation,
-        inputs=describe_inputs(ingredients.inputs),
+        inputs=describe(ingredients.inputs),
         depth=settings.depth,
         width=settings.hidden_size,
         outputs=ingredients.outputs,

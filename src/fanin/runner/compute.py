@@ -23,8 +23,8 @@ from fanin.nn.matmul import RUNGS
 from fanin.nn.network import Network
 from fanin.nn.parameters import draw
 from fanin.theory.comparison import add_predictions
-from fanin.theory.input_stats import InputStats, describe_inputs
-from fanin.theory.jacobian_spectrum import predict_jacobian
+from fanin.theory.input_stats import Inputs, describe
+from fanin.theory.jacobian_spectrum import jacobian_predictions
 from fanin.theory.mean_field import Prediction, predict
 
 if TYPE_CHECKING:
@@ -75,11 +75,11 @@ def compute(settings: "Settings", ingredients: Ingredients) -> Computed:
         extra |= jacobian.numbers()
     profile = measure(network, times, extra)
     try:
-        prediction = predict_run(settings, ingredients, describe_inputs(ingredients.inputs))
+        prediction = predict_run(settings, ingredients, describe(ingredients.inputs))
         extra_theory: Mapping[str, float] = {}
         if jacobian:
             features = ingredients.inputs.shape[1]
-            extra_theory = predict_jacobian(
+            extra_theory = jacobian_predictions(
                 ingredients.init, prediction, features, settings.hidden_size
             )
         profile = add_predictions(profile, prediction, settings.replicas, extra_theory)
@@ -112,7 +112,7 @@ def build_network(settings: "Settings", ingredients: Ingredients) -> tuple[Netwo
     return network, steps
 
 
-def predict_run(settings: "Settings", ingredients: Ingredients, inputs: InputStats) -> Prediction:
+def predict_run(settings: "Settings", ingredients: Ingredients, inputs: Inputs) -> Prediction:
     """What theory says of the network that settings describe."""
     return predict(
         ingredients.init,

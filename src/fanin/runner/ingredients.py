@@ -7,7 +7,7 @@ from fanin.config.errors import SettingError
 from fanin.config.schema import CHOICES
 from fanin.config.settings import GroupChoices, Settings
 from fanin.nn.activations import Activation
-from fanin.nn.device import computes, find
+from fanin.nn.device import can_multiply, find_device
 from fanin.nn.init import Init
 from fanin.nn.losses import Loss
 from fanin.runner.compute import Ingredients
@@ -52,12 +52,12 @@ def prepare(settings: Settings, choices: GroupChoices) -> Ingredients:
 def _find_device(settings: Settings) -> tuple[torch.device, torch.dtype]:
     """The device, and a dtype that it computes with."""
     try:
-        device = find(settings.device["name"])
+        device = find_device(settings.device["name"])
     except ValueError as error:
         raise SettingError(f"device={error}") from error
     dtype = getattr(torch, settings.dtype)
-    if not computes(device, dtype):
-        others = [name for name in CHOICES["dtype"] if computes(device, getattr(torch, name))]
+    if not can_multiply(device, dtype):
+        others = [name for name in CHOICES["dtype"] if can_multiply(device, getattr(torch, name))]
         instead = f"use {', '.join(others)} or device=cpu" if others else "use device=cpu"
         raise SettingError(
             f"dtype={settings.dtype}: device={device.type} cannot compute with it; {instead}"

@@ -28,7 +28,7 @@ from fanin.runner.fingerprint import code_version, config_hash, params_of, publi
 from fanin.theory.comparison import METRICS, NUMBERS
 from fanin.tracking.errors import StoreError
 from fanin.tracking.passwords import mask_passwords
-from fanin.tracking.provenance import provenance, table_tag
+from fanin.tracking.provenance import provenance_tags, table_tag
 from fanin.tracking.run_record import RunRecord
 from fanin.tracking.store import Store
 from fanin.tracking.tags import OUTPUT_DIR
@@ -58,7 +58,7 @@ def new_record(spec: JobSpec) -> RunRecord:
 
 
 def experiment_name(tracking: Tracking, choices: GroupChoices) -> str:
-    """The MLflow experiment: the setting, or MLflow's variable, or the experiment file, or fanin."""
+    """The MLflow experiment: the setting, MLflow's variable, the experiment file, or fanin."""
     variable = os.environ.get("MLFLOW_EXPERIMENT_NAME")
     return tracking.experiment or variable or choices["experiment"] or "fanin"
 
@@ -77,7 +77,7 @@ def run_name(params: Params, overrides: Sequence[str]) -> str:
 
 def common_tags(overrides: Sequence[str]) -> dict[str, str]:
     """The tags that a run and a sweep have alike."""
-    return provenance(PROJECT / "run.py") | {
+    return provenance_tags(PROJECT / "run.py") | {
         "torch.version": torch.__version__,
         "overrides": mask_passwords(format_overrides(overrides)),
     }

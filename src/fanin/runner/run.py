@@ -4,10 +4,12 @@
 """
 
 from fanin.config.command_line import repeat_command
+from fanin.config.complete import build
 from fanin.config.job_spec import JobSpec
 from fanin.measure.result import RunResult
 from fanin.measure.verdict import explanation, verdict
-from fanin.nn.device import name_of
+from fanin.nn.device import device_name
+from fanin.nn.init import Init
 from fanin.report.description import describe_run
 from fanin.report.line import Line
 from fanin.report.progress import show_status
@@ -94,7 +96,7 @@ def _command(spec: JobSpec) -> str:
 
 def _compute_and_record(spec: JobSpec, ingredients: Ingredients, record: RunRecord) -> RunResult:
     """Run the network and put into the record what it found."""
-    record.tags["device.name"] = name_of(ingredients.device)
+    record.tags["device.name"] = device_name(ingredients.device)
     computed = compute(spec.settings, ingredients)
     profile = computed.profile
     if computed.theory_error:
@@ -119,9 +121,8 @@ def _advice(
     settings = spec.settings
     task = task_of(settings, ingredients, spec.choices)
     try:
-        suggestion = suggest(
-            ingredients.init, task, catalogue(), has_scale="scale" in settings.init
-        )
+        configured = build("init", settings.init, Init)  # type: ignore[type-abstract]
+        suggestion = suggest(ingredients.init, task, catalogue(), configured)
     except Exception as error:  # raised by an init or an activation of the user's own
         record.tags["theory.error"] = f"{type(error).__name__}: {error}"
         return None

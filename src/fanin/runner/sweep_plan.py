@@ -96,14 +96,14 @@ class SweepPlan:
         """
         is_as_written = all(s.name == "experiment" for s in self.spec.line if s.is_typed)
         for claim in self.spec.claims.made:
-            wrong = claim.wrong()
+            problem = claim.problem()
             if claim.metric not in METRICS:
                 curves = [name for name in METRICS if name not in NUMBERS]
-                wrong = f"metric={claim.metric}; use one of {', '.join([*curves, *NUMBERS])}"
+                problem = f"metric={claim.metric}; use one of {', '.join([*curves, *NUMBERS])}"
             if is_as_written and not any(claim.selects(job.params) for job in self.jobs):
-                wrong = f"where={claim.where} selects no job of the sweep"
-            if wrong:
-                raise SettingError(f"claim {claim.says!r}: {wrong}")
+                problem = f"where={claim.where} selects no job of the sweep"
+            if problem:
+                raise SettingError(f"claim {claim.says!r}: {problem}")
         return self.spec.claims.made
 
     @cached_property

@@ -55,7 +55,7 @@ def _row(job: Job) -> PlannedJob:
         estimate.seconds if estimate else 0,
         estimate.memory if estimate else 0,
         job.plan,
-        forecast.said if forecast else "",
+        forecast.label if forecast else "",
         forecast.std if forecast else math.nan,
     )
 

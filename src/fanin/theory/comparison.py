@@ -28,9 +28,11 @@ SUMMARIES = {
 }
 """name -> meaning, of the numbers that theory adds to a run."""
 
+NUMBERS = {**summaries.SUMMARIES, **SUMMARIES}
+"""name -> meaning, of every number of a run that is no curve."""
+
 METRICS = {
-    *summaries.SUMMARIES,
-    *SUMMARIES,
+    *NUMBERS,
     *(f"{curve}{ending}" for curve in CURVES for ending in ("", *BAND)),
     *(f"{curve}_theory" for curve in PREDICTED),
     *(f"{curve}_theory{ending}" for curve in BANDED for ending in BAND),
