@@ -173,6 +173,7 @@ def test_the_table_has_a_row_a_job_and_what_varies(main_job):
     assert "mlflow ui --backend-store-uri sqlite:///mlflow.db" in done.stdout
     assert "4/4" in done.stderr
     assert "Warning" not in done.stderr
+    assert "INFO" not in done.stderr
 
 
 def test_every_job_has_its_hydra_folder(main_job):

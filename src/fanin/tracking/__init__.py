@@ -12,9 +12,9 @@ import os
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # INFO announces each new database
 os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
 
-logging.getLogger("mlflow").setLevel(logging.WARNING)  # INFO announces each new database
 logging.getLogger("mlflow.utils.databricks_utils").setLevel(logging.ERROR)
 logging.getLogger("alembic").setLevel(logging.WARNING)
 logging.getLogger("urllib3").setLevel(logging.ERROR)  # we report a silent server ourselves
