@@ -93,8 +93,12 @@ class Workplace:
         """Run run.py from this folder, in a ready process; it must end with this status."""
         return self._run(self.command(*arguments), status)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start it in the background, in a process that imports all itself and leads a group."""
+    def start(self, *arguments: str) -> ready.Process:
+        """Start it in the background, in a ready process that leads a group."""
+        return ready.Process(self.command(*arguments), self.folder, self.environment())
+
+    def start_afresh(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start it in the background in a process that imports everything, as a user's does."""
         return subprocess.Popen(
             self.command(*arguments),
             cwd=self.folder,
@@ -108,8 +112,8 @@ class Workplace:
         )
 
     def run_afresh(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run it to its end in a process that imports everything itself, as a user's does."""
-        with self.start(*arguments) as process:
+        """Run it to its end in a process that imports everything, as a user's does."""
+        with self.start_afresh(*arguments) as process:
             out, err = process.communicate(timeout=ready.TIMEOUT)
         assert process.returncode == 0, out + err
         return subprocess.CompletedProcess(process.args, 0, out, err)

@@ -9,13 +9,12 @@ from collections import Counter
 import pytest
 from workplace import Workplace
 
-JOBS = 12
+JOBS = 8
 LINE = ["-m", "--config-dir=options", f"seed=range(0,{JOBS})", "depth=3", "hidden_size=10"]
 SLOW = ["activation=trouble", "activation.how=sleep", "timing.warmup=0", "timing.repeats=4"]
 LAUNCHERS = {
     "basic": [],
     "workers": ["hydra/launcher=workers", "hydra.launcher.n_jobs=2"],
-    "joblib": ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"],
 }
 BY_SEED = ("activation/std", "gradient/preactivation_norm")
 
@@ -36,12 +35,6 @@ def numbers(workplace) -> dict[str, list]:
         run.data.params["seed"]: [workplace.curve(run, name) for name in BY_SEED]
         for run in finished
     }
-
-
-def launched_with(name: str) -> list[str]:
-    if name == "joblib":
-        pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the extra `parallel`")
-    return LAUNCHERS[name]
 
 
 def wait_until(condition, process) -> None:
@@ -68,7 +61,7 @@ def statuses(runs) -> Counter:
 def test_killed_three_times_and_resumed(tmp_path, launcher, undisturbed):
     workplace = Workplace.with_own_project(tmp_path)
     workplace.extend()
-    line = [*LINE, *SLOW, *launched_with(launcher), "sweep.resume=true"]
+    line = [*LINE, *SLOW, *LAUNCHERS[launcher], "sweep.resume=true"]
     moment = random.Random(4)
     for attempt in range(3):
         sweep = f"sweep{attempt}"
@@ -96,14 +89,13 @@ def test_killed_three_times_and_resumed(tmp_path, launcher, undisturbed):
     [
         ("basic", signal.SIGINT),
         ("basic", signal.SIGHUP),
-        ("workers", signal.SIGINT),
-        ("joblib", signal.SIGTERM),
+        ("workers", signal.SIGTERM),
     ],
 )
 def test_interrupted_and_resumed(tmp_path, launcher, how, undisturbed):
     workplace = Workplace.with_own_project(tmp_path)
     workplace.extend()
-    line = [*LINE, *SLOW, *launched_with(launcher)]
+    line = [*LINE, *SLOW, *LAUNCHERS[launcher]]
     process = workplace.start(*line)
     wait_until(lambda: workplace.ended() >= 2, process)
     wait_until(lambda: "RUNNING" in statuses(workplace.children()), process)
@@ -175,7 +167,7 @@ def test_a_sweep_that_goes_on_is_not_resumed(tmp_path):
 def test_ctrl_c_while_a_resume_waits_for_a_job_that_is_still_running(tmp_path):
     workplace = Workplace.with_own_project(tmp_path)
     workplace.extend()
-    line = [*LINE, *SLOW, *launched_with("joblib"), "timing.repeats=100", "sweep.resume=true"]
+    line = [*LINE, *SLOW, *LAUNCHERS["workers"], "timing.repeats=100", "sweep.resume=true"]
     process = workplace.start(*line)
     wait_until((workplace.folder / "sweep" / "0").exists, process)  # the store is there now
     wait_until(lambda: "RUNNING" in statuses(workplace.children()), process)
