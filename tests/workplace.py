@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import ready
 from hydra.utils import instantiate
@@ -18,9 +19,20 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 TROUBLE = """
 import os, signal, sys, time
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 import torch
 from fanin.nn.activations import ReLU
+
+TICKETS = Path(__file__).parent / "tickets"
+
+def admitted():
+    for ticket in TICKETS.glob("*"):
+        with suppress(FileNotFoundError):  # another job was faster
+            ticket.unlink()
+            return True
+    return False
 
 @dataclass(frozen=True)
 class Trouble(ReLU):
@@ -38,6 +50,10 @@ class Trouble(ReLU):
                 os._exit(3)
             case "sleep" if z.dtype == torch.float32:  # theory's integrals are float64
                 time.sleep(0.05)
+            case "wait" if z.dtype == torch.float32 and not hasattr(self, "admitted"):
+                while not admitted():
+                    time.sleep(0.02)
+                object.__setattr__(self, "admitted", True)
             case "picky":
                 assert z.dim() != 2, "no matrices"  # which theory asks of, and no pass
         return super().forward(z)
@@ -93,8 +109,12 @@ class Workplace:
         """Run run.py from this folder, in a ready process; it must end with this status."""
         return self._run(self.command(*arguments), status)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start it in the background, in a process that imports all itself and leads a group."""
+    def start(self, *arguments: str) -> ready.Process:
+        """Start it in the background, in a ready process that leads a group."""
+        return ready.Process(self.command(*arguments), self.folder, self.environment())
+
+    def start_afresh(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start it in the background in a process that imports everything, as a user's does."""
         return subprocess.Popen(
             self.command(*arguments),
             cwd=self.folder,
@@ -108,8 +128,8 @@ class Workplace:
         )
 
     def run_afresh(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run it to its end in a process that imports everything itself, as a user's does."""
-        with self.start(*arguments) as process:
+        """Run it to its end in a process that imports everything, as a user's does."""
+        with self.start_afresh(*arguments) as process:
             out, err = process.communicate(timeout=ready.TIMEOUT)
         assert process.returncode == 0, out + err
         return subprocess.CompletedProcess(process.args, 0, out, err)
@@ -135,11 +155,21 @@ class Workplace:
         return [r for r in self.runs(experiment) if "sweep.hash" in r.data.tags]
 
     def extend(self) -> None:
-        """Add the activation `trouble`, whose option `how` says what comes of a job."""
+        """Add the activation `trouble`, whose option `how` says what comes of a job.
+
+        how=wait: each job waits in its first pass until it is admitted.
+        """
         (self.folder / "mine.py").write_text(TROUBLE)
         folder = self.folder / "options" / "activation"
         folder.mkdir(parents=True)
         (folder / "trouble.yaml").write_text("_target_: mine.Trouble\nhow: none\n")
+
+    def admit(self, jobs: int) -> None:
+        """Let so many more jobs of how=wait pass."""
+        tickets = self.folder / "tickets"
+        tickets.mkdir(exist_ok=True)
+        for _ in range(jobs):
+            (tickets / uuid4().hex).touch()
 
     def runs(self, experiment: str = "fanin") -> list:
         """All runs of an experiment, oldest first."""

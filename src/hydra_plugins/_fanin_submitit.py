@@ -1,75 +1,70 @@
-"""Jobs in processes of their own, through submitit: on this machine or on a Slurm cluster."""
+"""Each job in its own process, started by submitit: on this machine or on a Slurm cluster."""
 
-import getpass
-import math
 import os
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
-from hydra.core.singleton import Singleton
+import submitit
 from hydra.core.utils import JobReturn
-from hydra_plugins.hydra_submitit_launcher.submitit_launcher import BaseSubmititLauncher
 from submitit import AutoExecutor, Job
 from submitit.core.utils import FailedJobError
 
-from fanin.config.errors import SettingError
-from fanin.config.schema import register
-from hydra_plugins._fanin_workers import (
+from fanin.config.schema import SettingError
+from hydra_plugins._fanin_jobs import (
     SECONDS_TO_CLOSE,
+    JobRunner,
     ProcessEndedError,
-    check_whole,
-    ended_by_sigterm,
+    block_sigint,
+    check_positive,
     failed,
+    interrupt_on_sigterm,
 )
+from hydra_plugins._fanin_slurm import JobStates
 from hydra_plugins.fanin_launchers import FaninLauncher
 
-_SECONDS_BETWEEN_LOOKS = 0.5
-_SECONDS_BETWEEN_QUESTIONS = 5.0
-_SECONDS_FOR_FILES = 15.0  # a network's file system may show a result after the job's end
-_FINAL = (
-    "BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY",
-    "PREEMPTED", "REVOKED", "TIMEOUT",
-)  # fmt: skip
-_OF_ANY_CLUSTER = {
+_SECONDS_BETWEEN_CHECKS = 0.5
+_SECONDS_FOR_FILES = 15.0  # a network file system may show a result after the job has ended
+_SETTINGS_OF_EVERY_CLUSTER = {
     "name", "timeout_min", "mem_gb", "cpus_per_task", "gpus_per_node", "stderr_to_stdout"
 }  # fmt: skip
 
 
-class _Work(BaseSubmititLauncher):  # type: ignore[misc]
-    """The plugin's way of running one job, sent to the process that runs it."""
+@dataclass(frozen=True)
+class _Work:
+    """The callable that submitit pickles and calls in a job's process."""
 
-    def __init__(self, launcher: FaninLauncher) -> None:
-        super().__init__()
-        self.setup(
-            hydra_context=launcher.hydra_context,
-            task_function=launcher.task_function,
-            config=launcher.config,
-        )
-        self.here = launcher.option == "submitit_local"
-        self.visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-        self.all_visible = launcher.settings["gpus_per_node"] is None
+    runner: JobRunner
+    is_local: bool
+    gpus: str | None
+    """CUDA_VISIBLE_DEVICES of the driver, restored where submitit would hide every GPU."""
+    keep_gpus: bool
 
-    def __call__(self, *job: Any) -> JobReturn:
-        register()  # the resolvers: no run.py has been imported here
-        if self.here and self.all_visible:  # where submitit hides every GPU
+    def __call__(self, overrides: list[str], number: int) -> JobReturn:
+        if self.is_local and self.keep_gpus:
             os.environ.pop("CUDA_VISIBLE_DEVICES", None)
-            if self.visible is not None:
-                os.environ["CUDA_VISIBLE_DEVICES"] = self.visible
-        with ended_by_sigterm():
-            result: JobReturn = super().__call__(*job)
-        return result
+            if self.gpus is not None:
+                os.environ["CUDA_VISIBLE_DEVICES"] = self.gpus
+        self.runner.set_up_process()
+        with interrupt_on_sigterm():
+            job_id = submitit.JobEnvironment().job_id
+            return self.runner.run(self.runner.compose(overrides, number, job_id))
+
+    def checkpoint(self, *job: Any) -> Any:
+        """Start a job that ran out of time from the beginning; submitit calls this."""
+        return submitit.helpers.DelayedSubmission(self, *job)
 
 
 def check(launcher: FaninLauncher) -> None:
-    """Refuse wrong numbers, and Slurm where there is none. Raises SettingError."""
+    """Refuse wrong numbers, and Slurm where it is not installed. Raises SettingError."""
     for name in ("array_parallelism", "timeout_min", "cpus_per_task"):
         if name in launcher.settings:
-            check_whole(name, launcher.settings[name])
+            check_positive(name, launcher.settings[name])
     if launcher.option == "submitit_slurm" and not (
         shutil.which("sbatch") and shutil.which("srun")
     ):
@@ -77,57 +72,51 @@ def check(launcher: FaninLauncher) -> None:
 
 
 def launch(launcher: FaninLauncher, jobs: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
-    """Run the jobs, and gather each one's result by itself.
+    """Run the jobs and collect each result separately.
 
-    Ctrl-C ends them, a cluster's too: an interrupted sweep leaves nothing running. (A driver
-    that is killed or loses its terminal cannot see to that: then the jobs go on.)
+    Ctrl-C ends them, on a cluster too: an interrupted sweep leaves nothing running. (If the driver
+    is killed or loses its terminal, the jobs continue.)
     """
-    work = _Work(launcher)
+    work = _Work(
+        launcher.job_runner(),
+        is_local=launcher.option == "submitit_local",
+        gpus=os.environ.get("CUDA_VISIBLE_DEVICES"),
+        keep_gpus=launcher.settings["gpus_per_node"] is None,
+    )
     executor = _executor(launcher)
-    state = Singleton.get_state()
-    calls = [
-        (list(job), "hydra.sweep.dir", first + i, f"job_id_for_{first + i}", state)
-        for i, job in enumerate(jobs)
-    ]
+    calls = [(list(job), first + i) for i, job in enumerate(jobs)]
     returns: dict[int, JobReturn] = {}
     running: dict[int, Job[JobReturn]] = {}
-    missing: dict[int, float] = {}  # results of jobs that have ended, and until when to wait
-    ended, patience = (_ended_here, 0.0) if work.here else (_Queue().ended, _SECONDS_FOR_FILES)
-    waiting = list(reversed(range(len(jobs)))) if work.here else []
+    give_up_at: dict[int, float] = {}  # for jobs that ended without a result so far
+    if work.is_local:
+        ended_state, patience = _local_ended_state, 0.0
+    else:
+        ended_state, patience = JobStates().ended_state, _SECONDS_FOR_FILES
+    waiting = list(reversed(range(len(jobs)))) if work.is_local else []
     try:
-        if not work.here:
-            running.update(enumerate(_submit(executor, work, calls)))
+        if not work.is_local:
+            running.update(enumerate(_submit_array(executor, work, calls)))
         while waiting or running:
             while waiting and len(running) < launcher.settings["array_parallelism"]:
                 job = waiting.pop()
-                with _deaf_to_ctrl_c():
+                with block_sigint():
                     running[job] = executor.submit(work, *calls[job])
-            for job, sent in list(running.items()):
-                state = ended(sent)
-                if sent.paths.result_pickle.exists():
-                    returns[job] = _result(sent, jobs[job])
+            for job, submitted in list(running.items()):
+                state = ended_state(submitted)
+                if submitted.paths.result_pickle.exists():
+                    returns[job] = _result(submitted, jobs[job])
                 elif state is None:
-                    missing.pop(job, None)
-                elif time.monotonic() > missing.setdefault(job, time.monotonic() + patience):
-                    how = f"{state}see {sent.paths.stderr}"
-                    returns[job] = failed(jobs[job], ProcessEndedError(how))
+                    give_up_at.pop(job, None)
+                elif time.monotonic() > give_up_at.setdefault(job, time.monotonic() + patience):
+                    detail = f"{state}see {submitted.paths.stderr}"
+                    returns[job] = failed(jobs[job], ProcessEndedError(detail))
             for job in running.keys() & returns.keys():
                 del running[job]
-            time.sleep(_SECONDS_BETWEEN_LOOKS)
+            time.sleep(_SECONDS_BETWEEN_CHECKS)
     finally:
         if running:
-            (_end_here if work.here else _end_on_cluster)(list(running.values()))
+            (_end_local if work.is_local else _cancel_arrays)(list(running.values()))
     return [returns[job] for job in range(len(jobs))]
-
-
-@contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
-    """What is started here does not hear Ctrl-C: the driver does, and ends its jobs in order."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _executor(launcher: FaninLauncher) -> AutoExecutor:
@@ -138,13 +127,17 @@ def _executor(launcher: FaninLauncher) -> AutoExecutor:
     executor = AutoExecutor(folder=folder, cluster=cluster, **retries)
     if cluster == "local":
         del settings["array_parallelism"]
-    named = {n if n in _OF_ANY_CLUSTER else f"{cluster}_{n}": v for n, v in settings.items()}
-    executor.update_parameters(**named)
+    executor.update_parameters(
+        **{
+            name if name in _SETTINGS_OF_EVERY_CLUSTER else f"{cluster}_{name}": value
+            for name, value in settings.items()
+        }
+    )
     return executor
 
 
-def _submit(executor: AutoExecutor, work: _Work, calls: list[Any]) -> list[Job[JobReturn]]:
-    """All jobs as one array. Raises SettingError with sbatch's own words."""
+def _submit_array(executor: AutoExecutor, work: _Work, calls: list[Any]) -> list[Job[JobReturn]]:
+    """Submit all jobs as one array. Raises SettingError with sbatch's own message."""
     try:
         jobs: list[Job[JobReturn]] = executor.map_array(work, *zip(*calls, strict=True))
     except FailedJobError as error:
@@ -152,54 +145,22 @@ def _submit(executor: AutoExecutor, work: _Work, calls: list[Any]) -> list[Job[J
     return jobs
 
 
-def _result(sent: Job[JobReturn], overrides: Sequence[str]) -> JobReturn:
-    error = sent.exception()
+def _result(submitted: Job[JobReturn], overrides: Sequence[str]) -> JobReturn:
+    error = submitted.exception()
     if error is None:
-        result: JobReturn = sent.result()
+        result: JobReturn = submitted.result()
         return result
     row = "-" * 22  # above and below the traceback
     trace = str(error).partition(row)[2].rpartition(row)[0] or str(error)
     return failed(overrides, FailedJobError(trace.strip().splitlines()[-1]))
 
 
-def _ended_here(sent: Job[JobReturn]) -> str | None:
-    return "" if sent.done() else None
+def _local_ended_state(submitted: Job[JobReturn]) -> str | None:
+    return "" if submitted.done() else None
 
 
-class _Queue:
-    """How a cluster's jobs ended, by what squeue says of them every few seconds.
-
-    submitit itself asks sacct, and waits for ever where a cluster keeps no accounts.
-    """
-
-    def __init__(self) -> None:
-        self._asked = -math.inf
-        self._states: dict[str, str] | None = None
-
-    def ended(self, sent: Job[JobReturn]) -> str | None:
-        """The state that a job ended in, or None while it may still run."""
-        if time.monotonic() - self._asked > _SECONDS_BETWEEN_QUESTIONS:
-            self._ask()
-        if self._states is None or self._states.get(sent.job_id) not in (None, *_FINAL):
-            return None
-        with suppress(OSError):  # without this a network's file system may hide a new file
-            sent.paths.folder.chmod(sent.paths.folder.stat().st_mode)
-        state = self._states.get(sent.job_id)  # none some minutes after its end
-        return f"{state}; " if state else ""
-
-    def _ask(self) -> None:
-        command = ["squeue", "--user", getpass.getuser(), "--states", "all", "--array"]
-        answer = subprocess.run(
-            [*command, "--noheader", "--format", "%i %T"],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if answer.returncode == 0:  # or else the cluster is away for a while
-            self._states = dict(line.split() for line in answer.stdout.splitlines())
-        self._asked = time.monotonic()
-
-
-def _end_here(jobs: list[Job[JobReturn]]) -> None:
-    """Through each job's own watcher, which hands SIGTERM on and waits for its job."""
+def _end_local(jobs: list[Job[JobReturn]]) -> None:
+    """End jobs through their watcher processes, which pass SIGTERM on and wait."""
     for job in jobs:
         with suppress(ProcessLookupError):
             os.kill(int(job.job_id), signal.SIGTERM)
@@ -208,6 +169,6 @@ def _end_here(jobs: list[Job[JobReturn]]) -> None:
         time.sleep(0.05)
 
 
-def _end_on_cluster(jobs: list[Job[JobReturn]]) -> None:
+def _cancel_arrays(jobs: list[Job[JobReturn]]) -> None:
     arrays = {job.job_id.partition("_")[0] for job in jobs}
     subprocess.run(["scancel", *arrays], check=False)

@@ -1,14 +1,15 @@
-"""What runs a sweep's jobs side by side, so that a worker that dies costs its own job alone.
+"""The launchers: they run a sweep's jobs in parallel, and a worker that dies costs only its job.
 
-The launchers of Hydra's plugins lose every result of a sweep when one worker is killed. Those
-here keep a plugin's way of running a job and gather each result by itself. Hydra imports this
-module at each start: all that is heavy stands in a room of its own, imported when it is chosen.
+The launchers of Hydra's own plugins lose every result of a sweep when one worker is killed; these
+collect each result separately. Hydra imports this module at every start, so heavy imports are in
+the module of each launcher, which is imported when that launcher is chosen.
 """
 
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
@@ -21,13 +22,19 @@ from omegaconf import DictConfig, OmegaConf
 from fanin.config.errors import SettingError
 from fanin.config.project import PROJECT
 
+if TYPE_CHECKING:
+    from hydra_plugins._fanin_jobs import JobRunner
+
 
 class FaninLauncher(Launcher):
-    """A launcher's settings, and the room that runs jobs by them."""
+    """A launcher's settings, and the module that runs jobs with them."""
 
     option: str
+    """Its name in `hydra/launcher=`."""
     extra: str
-    room: str
+    """The optional dependencies that it needs."""
+    module: str
+    """Its `check(launcher)` and `launch(launcher, jobs, first)` do the work."""
 
     def __init__(self, **settings: Any) -> None:
         self.settings: dict[str, Any] = {
@@ -40,65 +47,75 @@ class FaninLauncher(Launcher):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
+        """Import the module and check the settings. Raises SettingError."""
         self.hydra_context: HydraContext = hydra_context
         self.task_function: TaskFunction = task_function
         self.config: DictConfig = config
         try:
-            self._room = import_module(f"hydra_plugins.{self.room}")
+            self._module = import_module(f"hydra_plugins.{self.module}")
         except ModuleNotFoundError as error:
             raise SettingError(
                 f"hydra/launcher={self.option}: is not installed; pip install -e '.[{self.extra}]'"
             ) from error
-        self._room.check(self)
+        self._module.check(self)
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> list[JobReturn]:
-        """Run every job; a JobReturn for each, in order, whatever became of it."""
-        returns: list[JobReturn] = self._room.launch(self, job_overrides, initial_job_idx)
+        """Run every job. Returns a JobReturn for each, in order, whether or not it failed."""
+        returns: list[JobReturn] = self._module.launch(self, job_overrides, initial_job_idx)
         return returns
+
+    def job_runner(self) -> "JobRunner":
+        """What the processes that run the jobs need."""
+        from hydra_plugins._fanin_jobs import JobRunner
+
+        return JobRunner(self.hydra_context, self.config, self.task_function)
 
 
 class WorkersLauncher(FaninLauncher):
-    """`hydra/launcher=workers`: the cores of this machine, in processes made ready beforehand."""
+    """`hydra/launcher=workers`: the cores of this machine, in processes started beforehand."""
 
-    option, extra, room = "workers", "", "_fanin_forked"
+    option, extra, module = "workers", "", "_fanin_workers"
 
     def get_ready(self) -> None:
-        """Begin to import, as the driver is about to; the jobs have passed their first check."""
-        self._room.get_ready(self)
+        """Start importing while the driver does; the jobs have passed their first check."""
+        self._module.get_ready(self)
 
 
-class JoblibLauncher(FaninLauncher):
-    """`hydra/launcher=joblib`: the cores of this machine."""
+class JoblibLauncher(WorkersLauncher):
+    """`hydra/launcher=joblib`: an old name of `workers`."""
 
-    option, extra, room = "joblib", "parallel", "_fanin_joblib"
+    option = "joblib"
+
+    def get_ready(self) -> None:
+        print("hydra/launcher=joblib is an alias of hydra/launcher=workers", file=sys.stderr)
+        super().get_ready()
 
 
 class LocalLauncher(FaninLauncher):
-    """`hydra/launcher=submitit_local`: this machine, in the way of a cluster."""
+    """`hydra/launcher=submitit_local`: this machine, used as a cluster would be."""
 
-    option, extra, room = "submitit_local", "slurm", "_fanin_submitit"
+    option, extra, module = "submitit_local", "slurm", "_fanin_submitit"
 
 
 class SlurmLauncher(FaninLauncher):
     """`hydra/launcher=submitit_slurm`: a Slurm cluster."""
 
-    option, extra, room = "submitit_slurm", "slurm", "_fanin_submitit"
+    option, extra, module = "submitit_slurm", "slurm", "_fanin_submitit"
 
 
 class RayLauncher(FaninLauncher):
     """`hydra/launcher=ray`: a Ray cluster, or one started on this machine."""
 
-    option, extra, room = "ray", "ray", "_fanin_ray"
+    option, extra, module = "ray", "ray", "_fanin_ray"
 
 
 class FaninPresets(SearchPathPlugin):
-    """In a run of fanin, and in no other program of Hydra's: experiments/, and our launchers.
+    """Adds experiments/ and our launchers' presets to a run of fanin, and to no other Hydra app.
 
-    Lets conf/hydra/launcher/ have files of the names that the plugins gave their own settings.
-    Hydra would hold such a file against the plugin's settings, an old rule of it that it warns
-    of; so the plugin's are set aside.
+    Hydra warns when a file in conf/hydra/launcher/ has the name of a preset that an installed
+    plugin stored; so the plugin's preset is removed.
     """
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:

@@ -3,7 +3,6 @@
 import pytest
 from workplace import Workplace
 
-JOBLIB = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
 LINE = ["-m", "--config-dir=options", "activation=trouble", "depth=2", "hidden_size=4"]
 WHY = {
     "raise": "RuntimeError: not today",
@@ -73,26 +72,6 @@ def test_under_basic_a_job_that_takes_the_sweep_with_it_is_passed_by_a_resume(wo
     assert all(WHY[how] in run.data.tags["error"] for run in runs[how])
     (parent,) = workplace.parents()
     assert parent.info.status == "FINISHED"
-
-
-def test_under_joblib_each_costs_itself(workplace):
-    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs the extra `parallel`")
-    line = [*LINE, *JOBLIB, "activation.how=raise,exit,kill,die,none", "seed=0,1"]
-    done = workplace.run(*line, status=1)
-    runs = by_trouble(workplace)
-    assert {how: [run.info.status for run in some] for how, some in runs.items()} == {
-        "raise": ["FAILED"] * 2,
-        "exit": ["FAILED"] * 2,
-        "kill": ["KILLED"] * 2,
-        "die": ["KILLED"] * 2,
-        "none": ["FINISHED"] * 2,
-    }
-    for how, why in WHY.items():
-        assert all(why in run.data.tags["error"] for run in runs[how])
-    assert "SIGKILL" in done.stderr
-    assert "8 jobs failed, 2 of 10 jobs finished" in done.stderr.splitlines()[-1]
-    (parent,) = workplace.parents()
-    assert parent.info.status == "FAILED"
 
 
 def test_a_single_run_that_fails_is_kept_as_failed(workplace):

@@ -3,7 +3,7 @@
 import yaml
 from workplace import Workplace
 
-JOBS = 24
+JOBS = 12
 LINE = ["-m", f"seed=range(0,{JOBS})", "depth=3", "hidden_size=8", "timing.repeats=1"]
 WORKERS = ["hydra/launcher=workers", "hydra.launcher.n_jobs=4"]
 NUMBERS = ("summary/loss", "activation/std", "gradient/preactivation_norm")
@@ -49,7 +49,7 @@ def test_four_workers_find_what_one_finds(tmp_path):
 def test_two_sweeps_at_once_on_a_store_that_is_not_there_yet(tmp_path):
     workplace = Workplace(tmp_path)
     sweeps = [
-        workplace.start(
+        workplace.start_afresh(
             "-m", f"seed=range({n},{n + 4})", "depth=1", f"hydra.sweep.dir={tmp_path}/{n}"
         )
         for n in (0, 4)

@@ -9,14 +9,11 @@ from collections import Counter
 import pytest
 from workplace import Workplace
 
-JOBS = 12
+JOBS = 8
 LINE = ["-m", "--config-dir=options", f"seed=range(0,{JOBS})", "depth=3", "hidden_size=10"]
 SLOW = ["activation=trouble", "activation.how=sleep", "timing.warmup=0", "timing.repeats=4"]
-LAUNCHERS = {
-    "basic": [],
-    "workers": ["hydra/launcher=workers", "hydra.launcher.n_jobs=2"],
-    "joblib": ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"],
-}
+WAIT = ["activation=trouble", "activation.how=wait", "timing.warmup=0", "timing.repeats=1"]
+WORKERS = ["hydra/launcher=workers", "hydra.launcher.n_jobs=2"]
 BY_SEED = ("activation/std", "gradient/preactivation_norm")
 
 
@@ -36,12 +33,6 @@ def numbers(workplace) -> dict[str, list]:
         run.data.params["seed"]: [workplace.curve(run, name) for name in BY_SEED]
         for run in finished
     }
-
-
-def launched_with(name: str) -> list[str]:
-    if name == "joblib":
-        pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the extra `parallel`")
-    return LAUNCHERS[name]
 
 
 def wait_until(condition, process) -> None:
@@ -64,11 +55,11 @@ def statuses(runs) -> Counter:
     return Counter(run.info.status for run in runs)
 
 
-@pytest.mark.parametrize("launcher", LAUNCHERS)
-def test_killed_three_times_and_resumed(tmp_path, launcher, undisturbed):
+def test_killed_three_times_and_resumed(tmp_path, undisturbed):
+    """At any moment of a job's life."""
     workplace = Workplace.with_own_project(tmp_path)
     workplace.extend()
-    line = [*LINE, *SLOW, *launched_with(launcher), "sweep.resume=true"]
+    line = [*LINE, *SLOW, "sweep.resume=true"]
     moment = random.Random(4)
     for attempt in range(3):
         sweep = f"sweep{attempt}"
@@ -77,8 +68,32 @@ def test_killed_three_times_and_resumed(tmp_path, launcher, undisturbed):
         wait_until(lambda sweep=sweep, some=some: workplace.ended(sweep) >= some, process)
         time.sleep(moment.uniform(0, 0.3))
         process.kill()
-        process.communicate(timeout=60)  # its workers, which share its output, go too
+        process.communicate(timeout=60)
     done = workplace.run(*line)
+    check_complete(workplace, done, undisturbed)
+
+
+def test_killed_with_workers_and_resumed(tmp_path, undisturbed):
+    workplace = Workplace.with_own_project(tmp_path)
+    workplace.extend()
+    line = [*LINE, *WAIT, "sweep.resume=true"]
+    for attempt in range(2):
+        sweep = f"sweep{attempt}"
+        folder = f"hydra.sweep.dir={workplace.folder}/{sweep}"
+        process = workplace.start(*line, *WORKERS, folder)
+        workplace.admit(2)
+        wait_until(lambda sweep=sweep: workplace.ended(sweep) >= 2, process)
+        wait_until(lambda: statuses(workplace.children())["RUNNING"] == 2, process)
+        process.kill()
+        process.wait()
+        workplace.admit(2)  # its workers finish their jobs, and are gone
+        process.communicate(timeout=60)
+    workplace.admit(JOBS)
+    done = workplace.run(*line)
+    check_complete(workplace, done, undisturbed)
+
+
+def check_complete(workplace, done, undisturbed) -> None:
     (parent,) = workplace.parents()
     assert parent.info.status == "FINISHED"
     assert "error" not in parent.data.tags
@@ -93,18 +108,15 @@ def test_killed_three_times_and_resumed(tmp_path, launcher, undisturbed):
 
 @pytest.mark.parametrize(
     ("launcher", "how"),
-    [
-        ("basic", signal.SIGINT),
-        ("basic", signal.SIGHUP),
-        ("workers", signal.SIGINT),
-        ("joblib", signal.SIGTERM),
-    ],
+    [([], signal.SIGINT), ([], signal.SIGHUP), (WORKERS, signal.SIGTERM)],
+    ids=["SIGINT", "SIGHUP", "workers SIGTERM"],
 )
 def test_interrupted_and_resumed(tmp_path, launcher, how, undisturbed):
     workplace = Workplace.with_own_project(tmp_path)
     workplace.extend()
-    line = [*LINE, *SLOW, *launched_with(launcher)]
-    process = workplace.start(*line)
+    line = [*LINE, *WAIT]
+    process = workplace.start(*line, *launcher)
+    workplace.admit(2)
     wait_until(lambda: workplace.ended() >= 2, process)
     wait_until(lambda: "RUNNING" in statuses(workplace.children()), process)
     if how == signal.SIGINT:
@@ -123,6 +135,7 @@ def test_interrupted_and_resumed(tmp_path, launcher, how, undisturbed):
     (parent,) = workplace.parents()
     assert parent.info.status == "KILLED"
 
+    workplace.admit(JOBS)
     workplace.run(*line, "sweep.resume=true")
     (parent,) = workplace.parents()
     assert parent.info.status == "FINISHED"
@@ -160,10 +173,12 @@ def test_what_was_measured_elsewhere_is_read_from_the_store(tmp_path):
 def test_a_sweep_that_goes_on_is_not_resumed(tmp_path):
     workplace = Workplace.with_own_project(tmp_path)
     workplace.extend()
-    line = [*LINE, *SLOW, "sweep.resume=true"]
-    process = workplace.start(*line, "timing.repeats=8")
+    line = [*LINE, *WAIT, "sweep.resume=true"]
+    process = workplace.start(*line)
+    workplace.admit(1)
     wait_until(lambda: workplace.ended() >= 1, process)
-    second = workplace.run(*line, "timing.repeats=8", status=1)
+    second = workplace.run(*line, status=1)
+    workplace.admit(JOBS)
     output, errors = process.communicate(timeout=120)
     where = workplace.folder / "sweep"
     assert f"fanin: sweep.resume=true: it is still running, in {where}" in second.stderr
@@ -175,7 +190,7 @@ def test_a_sweep_that_goes_on_is_not_resumed(tmp_path):
 def test_ctrl_c_while_a_resume_waits_for_a_job_that_is_still_running(tmp_path):
     workplace = Workplace.with_own_project(tmp_path)
     workplace.extend()
-    line = [*LINE, *SLOW, *launched_with("joblib"), "timing.repeats=100", "sweep.resume=true"]
+    line = [*LINE, *WAIT, *WORKERS, "sweep.resume=true"]
     process = workplace.start(*line)
     wait_until((workplace.folder / "sweep" / "0").exists, process)  # the store is there now
     wait_until(lambda: "RUNNING" in statuses(workplace.children()), process)
@@ -185,6 +200,7 @@ def test_ctrl_c_while_a_resume_waits_for_a_job_that_is_still_running(tmp_path):
     wait_until((tmp_path / "here" / "sweep" / ".taken_over").exists, second)
     second.terminate()
     _, errors = second.communicate(timeout=60)
+    workplace.admit(JOBS)
     process.communicate(timeout=60)
     assert second.returncode == 130
     assert errors.splitlines()[-1].startswith(

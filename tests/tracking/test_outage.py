@@ -4,13 +4,13 @@ import signal
 import time
 
 import pytest
-from server import Server
+from server import Server, free_port
 from workplace import Workplace
 
-JOBS = 9
-TIMEOUT = 6
+JOBS = 6
+TIMEOUT = 5
 LINE = ["-m", f"seed=range(0,{JOBS})", "depth=3", "hidden_size=10", f"tracking.timeout={TIMEOUT}"]
-SLOW = ["--config-dir=options", "activation=trouble", "activation.how=sleep", "timing.repeats=5"]
+SLOW = ["--config-dir=options", "activation=trouble", "activation.how=sleep", "timing.repeats=3"]
 RUNS_METRICS = 36  # eleven curves and eleven of theory, fourteen numbers
 
 
@@ -81,7 +81,7 @@ def test_a_server_that_stays_away_is_said_and_gets_everything_later(workplace, s
     assert process.returncode == 0, output + errors
     assert "runs wait in outputs/ for" in output
     assert "python -m fanin sync" in output
-    assert "9/9" in errors
+    assert f"{JOBS}/{JOBS}" in errors
 
     nobody = workplace.fanin("sync", status=1)
     assert "still waiting" in nobody.stdout
@@ -116,11 +116,9 @@ def test_a_password_is_in_no_file_and_in_no_row(server, tmp_path):
             assert path.is_dir() or b"s3cr3t" not in path.read_bytes(), path
 
 
-def test_a_server_that_is_not_there_at_the_start_is_answered_at_once(workplace, server):
-    server.stop()
-    try:
-        done = workplace.run(*LINE, status=1)
-        assert done.stderr.startswith(f"fanin: tracking.uri={server.address}: ")
-        assert len(done.stderr.splitlines()) == 1
-    finally:
-        server.start()
+def test_a_server_that_is_not_there_at_the_start_is_answered_at_once(tmp_path):
+    address = f"http://127.0.0.1:{free_port()}"
+    workplace = Workplace.with_own_project(tmp_path, address)
+    done = workplace.run(*LINE, status=1)
+    assert done.stderr.startswith(f"fanin: tracking.uri={address}: ")
+    assert len(done.stderr.splitlines()) == 1
