@@ -14,6 +14,8 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
 
+import mlflow  # noqa: F401  it sets the levels of its loggers, so ours come after
+
 logging.getLogger("mlflow").setLevel(logging.WARNING)  # INFO announces each new database
 logging.getLogger("mlflow.utils.databricks_utils").setLevel(logging.ERROR)
 logging.getLogger("alembic").setLevel(logging.WARNING)
