@@ -15,7 +15,7 @@ from hydra.core.utils import JobReturn
 from submitit import AutoExecutor, Job
 from submitit.core.utils import FailedJobError
 
-from fanin.config.schema import SettingError
+from fanin.config.errors import SettingError
 from hydra_plugins._fanin_jobs import (
     SECONDS_TO_CLOSE,
     JobRunner,

@@ -10,7 +10,7 @@ import pytest
 import ready
 from workplace import Workplace
 
-from fanin.config.schema import cores
+from fanin.config.resolvers import cores
 
 
 def finished_modes(workplace: Workplace) -> list[str]:

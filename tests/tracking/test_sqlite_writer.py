@@ -110,7 +110,7 @@ def test_all_tables_are_as_the_client_leaves_them(both, values):
 
 
 def test_what_is_no_number_is_kept_as_the_client_keeps_it(both):
-    """Delivered once: MLflow's client of 3.13 and 3.14 cannot deliver nan again, ours can."""
+    """Delivered once: MLflow's client before 3.16 cannot deliver nan again, ours can."""
     tables = []
     for folder, store in both:
         record = make_record(folder, metrics=[("nan", 0, math.nan), ("nan", 1, math.nan)])

@@ -147,8 +147,8 @@ def test_an_experiment_is_given_the_tags_that_it_lacks(store, tmp_path, uri):
     }
 
 
-def test_an_experiment_is_made_where_its_tags_are_refused(tmp_path, uri):
-    made = open_store(uri, "new", tmp_path, timeout=5, tags={"../no/name": "x"})
+def test_an_experiment_is_made_where_its_tags_are_refused(tmp_path, database_uri):
+    made = open_store(database_uri, "new", tmp_path, timeout=5, tags={"../no/name": "x"})
     assert made.client.get_experiment(made.experiment_id).name == "new"
     with pytest.raises(RefusedError):
         made.set_experiment_tag("../no/name", "x")
@@ -210,3 +210,9 @@ def test_the_history_of_metrics_is_read(store, tmp_path, has_rows, monkeypatch):
 def test_an_artifact_that_is_not_there_is_a_store_error(store, tmp_path):
     with pytest.raises(StoreError):
         store.artifact_text(store.create_run(make_record(tmp_path)), "none.txt")
+
+
+def test_a_fresh_database_is_made_in_silence(tmp_path, uri, capfd):
+    """MLflow would announce its migrations."""
+    open_store(uri, "lab", tmp_path, timeout=5)
+    assert capfd.readouterr() == ("", "")

@@ -71,8 +71,9 @@ def _check_database(uri: str, needed: int) -> None:
 
 def connect_as(tracking: Tracking) -> Connect:
     """How the journal opens the store of a record, with the password that settings have."""
-    opener = open_store_once if tracking.uri.startswith("sqlite:") else open_store
-    return lambda record: opener(tracking.uri, record.experiment, ARTIFACTS, tracking.timeout)
+    return lambda record: open_store_once(
+        tracking.uri, record.experiment, ARTIFACTS, tracking.timeout
+    )
 
 
 def flush_pending(tracking: Tracking) -> FlushResult:
