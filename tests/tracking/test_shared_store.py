@@ -9,24 +9,9 @@ import time
 import pytest
 from workplace import Workplace
 
-from fanin.runner import sweep_dir as sweep_folder
 from fanin.tracking.tags import OUTPUT_DIR, PARENT, RECORD_ID
 
 LINE = ["-m", "init=xavier,kaiming", "depth=2"]
-
-
-def test_a_folder_is_marked_only_if_it_holds_that_very_sweep(tmp_path):
-    places = [tmp_path / name for name in ("mine", "other", "empty", "now")]
-    for place in places:
-        place.mkdir()
-    mine, other, empty, now = places
-    sweep_folder.clear(mine, "a" * 32)
-    sweep_folder.clear(other, "b" * 32)
-    for folder in (mine, other, empty, tmp_path / "none", tmp_path / ("x" * 300)):
-        sweep_folder.supersede(folder, now, "a" * 32)
-    assert sweep_folder.is_superseded(mine)
-    assert not sweep_folder.is_superseded(other)
-    assert [*empty.iterdir()] == []
 
 
 @pytest.mark.parametrize("record_id", ["../../../victim/file", "c" * 32])
