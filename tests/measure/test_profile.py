@@ -168,7 +168,7 @@ def test_times_are_passed_on(build):
 def test_numbers_found_elsewhere_are_medians_of_the_replicas_too(build):
     network = build(KAIMING, ReLU(), depth=2, seeds=range(3)).run()
     nothing = np.zeros(2)
-    found = {
+    extra = {
         "of the run": 7,
         "median": np.array([3.0, 1.0, 2.0]),
         "one broken": np.array([3.0, 1.0, np.inf]),
@@ -176,8 +176,8 @@ def test_numbers_found_elsewhere_are_medians_of_the_replicas_too(build):
         "one unknown": np.array([3.0, np.nan, 1.0]),
         "all unknown": np.full(3, np.nan),
     }
-    measured = measure(network, Times(nothing, nothing, 0.0, 0.0), found).numbers
-    assert {name: measured[name] for name in found if name in measured} == {
+    measured = measure(network, Times(nothing, nothing, 0.0, 0.0), extra).numbers
+    assert {name: measured[name] for name in extra if name in measured} == {
         "of the run": 7,
         "median": 2,
         "one broken": 3,

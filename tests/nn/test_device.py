@@ -69,12 +69,12 @@ def test_where_there_are_no_control_groups(tmp_path):
 
 def test_the_memory_is_the_least_of_all_limits_and_the_physical(monkeypatch):
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for found, expected in (
+    for limits, expected in (
         ([], physical),
         ([2**63 - 4096], physical),
         ([physical - 1, physical // 2, physical // 3], physical // 3),
     ):
-        monkeypatch.setattr(device, "cgroup_limits", lambda found=found: iter(found))
+        monkeypatch.setattr(device, "cgroup_limits", lambda limits=limits: iter(limits))
         assert memory_of(CPU) == expected
 
 

@@ -1,4 +1,4 @@
-"""Advice has to be true: what is recommended is run, and found healthy."""
+"""Advice has to be true: what is advised is run, and must be healthy."""
 
 import re
 from dataclasses import replace
@@ -70,19 +70,19 @@ def of_settings(settings, init, activation, depth):
 @pytest.mark.parametrize("activation", options("activation"))
 def test_advice_is_true(activation, depth):
     """For every init: each way out is healthy, whatever the seed."""
-    wanted = task(activation, depth)
+    network = task(activation, depth)
     for name in options("init"):
         try:
-            init = made("init", name).resolve(wanted.activation)
+            init = made("init", name).resolve(network.activation)
         except ValueError:  # no critical point
             continue
-        suggestion = suggest(init, wanted, CATALOGUE, configured=made("init", name))
+        suggestion = suggest(init, network, CATALOGUE, configured=made("init", name))
         if not suggestion.settings:
             assert suggestion.text.startswith(("nothing that theory is sure of", "another seed"))
         for way in suggestion.settings:
             assert " ".join(way) in suggestion.text
-            found = of_settings(way, name, activation, depth)
-            assert [measured(*found, seed) for seed in (0, 1)] == ["healthy"] * 2, way
+            advised = of_settings(way, name, activation, depth)
+            assert [measured(*advised, seed) for seed in (0, 1)] == ["healthy"] * 2, way
 
 
 def test_what_is_ranked_healthy_is_healthy():
@@ -112,8 +112,8 @@ def test_nothing_is_advised_for_a_narrow_net():
 
 
 def test_biases_of_the_line_stay():
-    wanted = replace(task("relu", 6), bias_std=0.3)
-    ranked, reasons = ranking(wanted, CATALOGUE)
+    network = replace(task("relu", 6), bias_std=0.3)
+    ranked, reasons = ranking(network, CATALOGUE)
     assert all(one.prediction.sigma_b2 == pytest.approx(0.09) for one in ranked)
     assert list(reasons) == ["critical"]  # a bias adds to q in every ReLU layer
 

@@ -52,8 +52,8 @@ def test_gradients_under_xavier_and_tanh(layer, product):
     ("layer", "cosine"), [(1, 1 / math.pi), (2, 0.49373109), (10, 0.87153552), (50, 0.98786194)]
 )
 def test_kaiming_and_relu_forget_their_input(layer, cosine):
-    found = infinite(KAIMING, ReLU(), 50)["activation/correlation"][layer - 1]
-    assert found == pytest.approx(cosine, abs=1e-8)
+    predicted = infinite(KAIMING, ReLU(), 50)["activation/correlation"][layer - 1]
+    assert predicted == pytest.approx(cosine, abs=1e-8)
 
 
 def test_one_layer_of_the_others():

@@ -137,9 +137,9 @@ class Claim:
             yield 1.0
             return
         # A list of one: a value that is itself a list must be equal, not one of its parts.
-        wanted = {name: [result.params[name]] for name in varying} | self.ratio_to
+        required = {name: [result.params[name]] for name in varying} | self.ratio_to
         for other in results:
-            if matches(other.params, wanted):
+            if matches(other.params, required):
                 yield self._value(other.profile) or math.nan
 
     def _value(self, profile: "Profile") -> float:

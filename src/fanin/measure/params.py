@@ -31,14 +31,14 @@ def is_number(value: ParamValue) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def matches(params: Params, wanted: Mapping[str, Any]) -> bool:
+def matches(params: Params, required: Mapping[str, Any]) -> bool:
     """Whether a run has all of these settings; a list matches any one of its values.
 
     2 and 2.0 are the same number, and "2" matches the number 2.
     """
     return all(
         name in params and any(_equal(params[name], one) for one in _as_list(value))
-        for name, value in wanted.items()
+        for name, value in required.items()
     )
 
 
@@ -46,9 +46,9 @@ def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _equal(value: ParamValue, wanted: Any) -> bool:
-    if is_number(value) and isinstance(wanted, str):
-        wanted = parse_value(wanted)
-    if is_number(value) and is_number(wanted):
-        return bool(value == wanted)
-    return format_value(value) == format_value(wanted)
+def _equal(value: ParamValue, required: Any) -> bool:
+    if is_number(value) and isinstance(required, str):
+        required = parse_value(required)
+    if is_number(value) and is_number(required):
+        return bool(value == required)
+    return format_value(value) == format_value(required)
