@@ -64,7 +64,7 @@ def test_two_blocks_of_panels_with_a_line_a_job():
         assert len({axes.get_ylim() for axes in block}) == 1
         for axes in block:
             assert [line.get_color() for line in curves(axes)] == [*LINE_COLOURS[:2]]
-    assert {"a title", "std of activations", "norm of gradient dL/dz"} <= {*texts(figure)}
+    assert {"a title", "std of activations", "norm of dL/dz"} <= {*texts(figure)}
     (legend,) = (legend for legend in figure.legends if legend.get_texts())
     assert legend.get_title().get_text() == "init"
     assert [text.get_text() for text in legend.get_texts()] == ["xavier", "kaiming"]

@@ -9,17 +9,15 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from fanin.measure import verdict as verdict_module
 from fanin.measure.profile import Profile
 from fanin.measure.result import RunResult
+from fanin.measure.verdict import VERDICTS
 from fanin.report.comparison import compare
 from fanin.report.line import Line
 from fanin.report.progress import show_progress
 from fanin.report.results_table import print_comparison, print_explanations, print_results
 from fanin.report.sweep_tables import Failure, PlannedJob, print_failures, print_plan
 from fanin.report.terminal import print_links, print_location
-
-VERDICTS = re.findall(r"^    ([a-z]+) {3,}", verdict_module.__doc__, re.MULTILINE)
 
 
 def line(init: str, std: list[float], verdict: str) -> Line:
