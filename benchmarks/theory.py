@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fanin.config.schema import option, options
+from fanin.config.complete import build_option
+from fanin.config.options import option_names
 from fanin.measure import reductions
 from fanin.nn.activations import Activation
 from fanin.nn.init import Init
@@ -39,7 +40,7 @@ Curves = dict[str, np.ndarray]
 def resolved_init(name: str, activation: Activation) -> Init | None:
     """The option of init for this activation; None if there is no critical point."""
     try:
-        return option("init", name, Init).resolve(activation)
+        return build_option("init", name, Init).resolve(activation)
     except ValueError:
         return None
 
@@ -78,8 +79,10 @@ def compare(width: int) -> list[dict[str, str]]:
     """A row per init and activation: how many spreads each median is off."""
     rows = []
     inputs = describe(Gaussian().load(BATCHES[width]).inputs)
-    for name in options("init"):
-        every = {act: option("activation", act, Activation) for act in options("activation")}
+    for name in option_names("init"):
+        every = {
+            act: build_option("activation", act, Activation) for act in option_names("activation")
+        }
         activations = {act: phi for act, phi in every.items() if resolved_init(name, phi)}
         for act, curves in measure(name, activations, width).items():
             init = resolved_init(name, activations[act])
