@@ -23,6 +23,12 @@ PACKAGE = Path(__file__).parents[1]
 COMPUTING_MODULES = ("fanin.runner.compute", "fanin.runner.data")
 """With all of fanin that they import, the code that a run's numbers come from."""
 
+EARLIER_VERSIONS: Mapping[str, tuple[str, ...]] = {}
+"""A version of fanin's own code -> versions before it whose numbers were compared and are the same.
+
+Any change to the code that computes makes an entry void: delete it then.
+"""
+
 _TYPE_CHECKING = re.compile(r"^if TYPE_CHECKING:\n(?:    .*\n|\n)+", re.MULTILINE)
 _IMPORT = re.compile(
     r"^[ \t]*(?:from (fanin[\w.]*) import (\([^)]*\)|[^\n(#]*)|import (fanin[\w.]*))", re.MULTILINE
@@ -70,6 +76,11 @@ def code_version(values: Mapping[str, Any]) -> str:
     return _short_digest(
         b"".join([_computing_code(), *(file.read_bytes() for file in user_source_files(values))])
     )
+
+
+def equal_versions(version: str) -> tuple[str, ...]:
+    """The version of a run's code, and earlier ones that gave the same numbers bit for bit."""
+    return (version, *EARLIER_VERSIONS.get(version, ()))
 
 
 @cache

@@ -9,6 +9,7 @@ from fanin.config.command_line import format_overrides
 from fanin.config.errors import SettingError
 from fanin.config.spelling import did_you_mean
 from fanin.measure.params import Params, matches
+from fanin.runner.fingerprint import equal_versions
 from fanin.theory.forecast import Forecast
 from fanin.tracking.passwords import mask_passwords
 from fanin.tracking.run_record import RunStatus
@@ -102,8 +103,12 @@ def match_runs(jobs: Sequence[Job], runs: Sequence[TrackedRun]) -> None:
             finished[config_hash, run.tags.get("code.version", "")].append(run)
         last_status.setdefault(config_hash, run.status)
     for job in jobs:
-        candidates = finished[job.config_hash, job.code_version]
-        job.done = candidates.pop(0) if candidates else None
+        candidates = [
+            runs
+            for version in equal_versions(job.code_version)
+            if (runs := finished[job.config_hash, version])
+        ]
+        job.done = candidates[0].pop(0) if candidates else None
         job.last_status = last_status.get(job.config_hash)
 
 
