@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from hydra.core.utils import JobStatus
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
@@ -14,6 +13,7 @@ from omegaconf import DictConfig
 from fanin.config.settings import Tracking
 from fanin.config.sweep_spec import SweepComposer
 from fanin.report.progress import show_status
+from hydra_plugins._fanin_jobs import job_error
 
 
 class FaninSweeper(Sweeper):
@@ -67,11 +67,13 @@ class FaninSweeper(Sweeper):
             [*own, f"tracking.parent={parent}", f"tracking.job={number}"] for number, own in jobs
         ]
         returns = self.launcher.launch(overrides, initial_job_idx=0)
+        errors = {
+            number: job_error(result) for (number, _), result in zip(jobs, returns, strict=True)
+        }
         return {
             number: " ".join(f"{type(error).__name__}: {error}".split())
-            for (number, _), result in zip(jobs, returns, strict=True)
-            if result.status == JobStatus.FAILED
-            for error in [result._return_value]
+            for number, error in errors.items()
+            if error
         }
 
 
