@@ -1,6 +1,5 @@
 """The journal: whatever ends a process, its run gets to the store once, with a true status."""
 
-import multiprocessing
 import os
 import shutil
 import signal
@@ -9,12 +8,13 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
+import ready
 
 from fanin.tracking.journal import Journal, StillRunningError
 from fanin.tracking.run_record import FILE, Record
 from fanin.tracking.store import StoreError, connect
 
-SPAWN = multiprocessing.get_context("spawn")
+PROCESSES = ready.context()
 
 
 @pytest.fixture
@@ -149,11 +149,12 @@ def hold_forever(journal: Journal, record: Record, uri: str, begun) -> None:
         time.sleep(600)
 
 
+@pytest.mark.slow
 def test_a_run_whose_process_is_gone_was_killed(journal, store, tmp_path):
     record = a_record(tmp_path)
-    begun = SPAWN.Event()
+    begun = PROCESSES.Event()
     uri = f"sqlite:///{tmp_path}/mlflow.db"
-    process = SPAWN.Process(target=hold_forever, args=(journal, record, uri, begun))
+    process = PROCESSES.Process(target=hold_forever, args=(journal, record, uri, begun))
     process.start()
     try:
         assert begun.wait(60)
