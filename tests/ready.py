@@ -38,10 +38,11 @@ PRELOADED = (
 
 
 @cache
-def _server() -> multiprocessing.context.ForkServerContext:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*PRELOADED])
-    return context
+def context() -> multiprocessing.context.ForkServerContext:
+    """Processes that are forked with everything imported."""
+    found = multiprocessing.get_context("forkserver")
+    found.set_forkserver_preload([*PRELOADED])
+    return found
 
 
 class Process:
@@ -63,7 +64,7 @@ class Process:
             reader.start()
             self._readers.append(reader)
         arguments = (command[1:], cwd, dict(environment), *ends)
-        self._process = _server().Process(target=_become, args=arguments)
+        self._process = context().Process(target=_become, args=arguments)
         self._process.start()
 
     @property
@@ -149,7 +150,7 @@ def _become(arguments: list[str], cwd: Path, environment: dict[str, str], out, e
         else:
             runpy.run_path(sys.argv[0], run_name="__main__")
     except SystemExit as end:
-        status = _status(end)
+        status = exit_status(end)
     except BaseException:
         traceback.print_exc()
         status = 1
@@ -160,7 +161,8 @@ def _become(arguments: list[str], cwd: Path, environment: dict[str, str], out, e
     os._exit(status)
 
 
-def _status(end: SystemExit) -> int:
+def exit_status(end: SystemExit) -> int:
+    """The status that Python ends with, once it has printed what the exit says."""
     if isinstance(end.code, int | None):
         return end.code or 0
     print(end.code, file=sys.stderr)

@@ -183,13 +183,22 @@ def everything(workplace: Workplace) -> list[str]:
 @pytest.mark.parametrize("typed", WRONG)
 def test_one_line_that_names_it(workplace, typed):
     before = everything(workplace)
-    done = workplace.run(*typed.split(), status=1)
+    done = workplace.run_here(*typed.split(), status=1)
     (line,) = done.stderr.splitlines()
     assert line.startswith("fanin: ")
     assert WRONG[typed] in line
     assert done.stdout == ""
     assert "secret" not in line
     assert everything(workplace) == before
+
+
+@pytest.mark.parametrize("typed", [*WRONG][::24])
+def test_the_same_line_from_a_process_of_its_own(workplace, typed):
+    done = workplace.run(*typed.split(), status=1)
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("fanin: ")
+    assert WRONG[typed] in line
 
 
 def test_a_dtype_that_the_device_does_not_have(monkeypatch):
@@ -218,6 +227,6 @@ def test_a_disk_without_room(tmp_path):
 def test_a_device_that_is_not_there(workplace, device):
     if getattr(torch, device).is_available():
         pytest.skip(f"this machine has {device}")
-    done = workplace.run(f"device={device}", status=1)
+    done = workplace.run_here(f"device={device}", status=1)
     assert done.stderr.startswith(f"fanin: device={device}: this machine has none; use auto or")
     assert len(workplace.runs()) == 1

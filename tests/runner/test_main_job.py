@@ -167,7 +167,8 @@ def test_the_table_has_a_row_a_job_and_what_varies(main_job):
     ]
     assert "best: init=kaiming, healthy at depth=10, collapsed at depth=50" in lines
     why = [line for line in lines if re.match(r"init=.* is ", line)]
-    assert len([line for line in lines if line.startswith("    try ")]) == 2
+    assert len([line for line in lines if line.startswith("    try ")]) == 1
+    assert "    same suggestion as above" in lines
     assert [line.split(":")[0] for line in why] == [
         "init=kaiming depth=50 is collapsed",
         "init=xavier depth=50 is vanishing",

@@ -1,7 +1,6 @@
 """The journal: whatever ends a process, its run gets to the store once, with a true status."""
 
 import json
-import multiprocessing
 import os
 import shutil
 import signal
@@ -10,6 +9,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
+import ready
 
 from fanin.tracking.client_writer import ClientWriter
 from fanin.tracking.errors import StoreError
@@ -17,7 +17,7 @@ from fanin.tracking.journal import Journal, StillRunningError
 from fanin.tracking.run_record import FILE, RunRecord, RunStatus
 from fanin.tracking.store import open_store
 
-SPAWN = multiprocessing.get_context("spawn")
+PROCESSES = ready.context()
 
 
 @pytest.fixture
@@ -154,11 +154,12 @@ def hold_forever(journal: Journal, record: RunRecord, uri: str, begun) -> None:
         time.sleep(600)
 
 
+@pytest.mark.slow
 def test_a_run_whose_process_is_gone_was_killed(journal, store, tmp_path):
     record = make_record(tmp_path)
-    begun = SPAWN.Event()
+    begun = PROCESSES.Event()
     uri = f"sqlite:///{tmp_path}/mlflow.db"
-    process = SPAWN.Process(target=hold_forever, args=(journal, record, uri, begun))
+    process = PROCESSES.Process(target=hold_forever, args=(journal, record, uri, begun))
     process.start()
     try:
         assert begun.wait(60)

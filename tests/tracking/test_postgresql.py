@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -18,14 +19,12 @@ pytestmark = pytest.mark.skipif(INITDB is None, reason="PostgreSQL's initdb is n
 
 
 @pytest.fixture
-def database(tmp_path_factory):
+def database():
     """The address of a PostgreSQL server of its own."""
     pytest.importorskip("psycopg", reason="needs psycopg")
-    folder = tmp_path_factory.mktemp("postgresql")
+    folder = Path(tempfile.mkdtemp(prefix="postgresql-"))  # pytest's folders are for their owner
     if USER:
         shutil.chown(folder, "postgres")
-        for parent in folder.parents[:3]:
-            parent.chmod(parent.stat().st_mode | 0o011)  # pytest's folders are for their owner
     port = free_port()
     binaries = Path(INITDB).resolve().parent
 
@@ -41,6 +40,7 @@ def database(tmp_path_factory):
         yield f"postgresql+psycopg://fanin@127.0.0.1:{port}/mlflow"
     finally:
         run("pg_ctl", "-D", f"{folder}/data", "-m", "immediate", "stop")
+        shutil.rmtree(folder)
 
 
 def test_a_sweep_and_its_resumption_through_a_server_on_postgresql(database, tmp_path):
