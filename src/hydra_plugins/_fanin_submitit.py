@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -88,6 +88,7 @@ def launch(launcher: FaninLauncher, jobs: Sequence[Sequence[str]], first: int) -
     returns: dict[int, JobReturn] = {}
     running: dict[int, Job[JobReturn]] = {}
     give_up_at: dict[int, float] = {}  # for jobs that ended without a result so far
+    ended_state: Callable[[Any], str | None]
     if work.is_local:
         ended_state, patience = _local_ended_state, 0.0
     else:
