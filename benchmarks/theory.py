@@ -19,6 +19,7 @@ import torch
 from fanin.config.complete import build_option
 from fanin.config.options import option_names
 from fanin.measure import reductions
+from fanin.measure.statistics import GRADIENT
 from fanin.nn.activations import Activation
 from fanin.nn.init import Init
 from fanin.nn.losses import MSE
@@ -26,7 +27,7 @@ from fanin.nn.network import Network
 from fanin.nn.parameters import Parameters, draw
 from fanin.runner.data import Gaussian
 from fanin.theory.input_stats import describe
-from fanin.theory.mean_field import BANDED, GRADIENT, PERCENTILE, Prediction, predict
+from fanin.theory.mean_field import BANDED, PERCENTILE, Prediction, predict
 
 DEPTH, REPLICAS, BLOCK = 50, 256, 16
 BATCHES = {100: 50, 400: 10}

@@ -11,7 +11,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from fanin.config.settings import Tracking
-from fanin.config.sweep_spec import SweepComposer
+from fanin.config.sweep_composer import SweepComposer
 from fanin.report.progress import show_status
 from hydra_plugins._fanin_jobs import job_error
 

@@ -11,10 +11,11 @@ from fanin.config.errors import SettingError
 from fanin.config.settings import GROUPS, Settings
 from fanin.nn.device import memory_of
 from fanin.runner.compute import build_network
-from fanin.runner.fingerprint import config_hash, params_of, public_values
+from fanin.runner.fingerprint import config_hash
 from fanin.runner.ingredients import prepare
+from fanin.runner.new_run import common_tags
 from fanin.runner.preflight import estimate, size_of
-from fanin.runner.results import common_tags
+from fanin.runner.run_params import params_of, public_values
 
 CASES = [(group, option) for group in GROUPS for option in options(group)]
 

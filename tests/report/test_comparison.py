@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from results import make_result
 
+from fanin.measure.statistics import STD
 from fanin.report.comparison import MAX_LINES, MAX_PANELS, compare
-from fanin.report.line import STD, Line
+from fanin.report.line import Line
 
 INITS = {"xavier": 0.7, "kaiming": 1.0}
 

@@ -10,7 +10,7 @@ from workplace import Workplace
 from fanin.config.saved_sweep import (
     LineSetting,
     experiment_content,
-    overrides_of_run,
+    overrides_of_params,
     overrides_of_sweep,
 )
 
@@ -164,9 +164,9 @@ def test_a_tracked_sweep_is_repeated_with_what_is_typed(workplace):
 )
 def test_code_is_not_taken_from_a_run(param):
     params = dict.fromkeys(("init", "activation", "data", "loss", "device"), "a")
-    assert overrides_of_run(params) == [f"{group}=a" for group in params]
+    assert overrides_of_params(params) == [f"{group}=a" for group in params]
     with pytest.raises(ValueError, match="taken from a store"):
-        overrides_of_run(params | param)
+        overrides_of_params(params | param)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_code_is_not_taken_from_a_sweep(text):
 @pytest.mark.parametrize("params", [{}, {"lr": "0.1"}, {"init": "kaiming", "depth": "3"}])
 def test_a_run_of_something_else_is_refused(params):
     with pytest.raises(ValueError, match="it is no run of fanin"):
-        overrides_of_run(params)
+        overrides_of_params(params)
 
 
 def test_a_run_that_is_not_there(workplace):

@@ -5,12 +5,12 @@ import math
 import numpy as np
 import pytest
 
-from fanin.measure.statistics import CURVES
+from fanin.measure.statistics import CURVES, GRADIENT, STD
 from fanin.nn.activations import Identity, ReLU, Tanh
 from fanin.nn.init import Normal, VarianceScaling
 from fanin.theory.comparison import METRICS, add_predictions
 from fanin.theory.input_stats import describe
-from fanin.theory.mean_field import BANDED, GRADIENT, STD, predict
+from fanin.theory.mean_field import BANDED, predict
 
 KAIMING = VarianceScaling(scale=2.0)
 

@@ -9,10 +9,11 @@ from scipy.special import digamma, polygamma
 from workplace import made, options
 
 from fanin.measure import reductions
+from fanin.measure.statistics import GRADIENT, STD
 from fanin.nn.activations import SELU, Identity, ReLU, Sigmoid, Tanh
 from fanin.nn.init import Normal, Orthogonal, VarianceScaling
 from fanin.theory.input_stats import Inputs, describe
-from fanin.theory.mean_field import BANDED, GRADIENT, STD, predict
+from fanin.theory.mean_field import BANDED, predict
 
 XAVIER, KAIMING = VarianceScaling(scale=1.0), VarianceScaling(scale=2.0)
 ONE = Inputs(

@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 
 from fanin.config.settings import Tracking
-from fanin.runner.results import common_tags
+from fanin.runner.new_run import common_tags
 from fanin.runner.storage import announce
 
 ADDRESS = "postgresql://me:secret@host/db"

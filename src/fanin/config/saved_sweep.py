@@ -111,7 +111,7 @@ def overrides_of_sweep(text: str) -> list[str]:
     return [*lines, f"sweep.exclude={override_text(exclude)}"] if exclude else lines
 
 
-def overrides_of_run(params: Params) -> list[str]:
+def overrides_of_params(params: Params) -> list[str]:
     """The overrides that a run's params stand for, the options first.
 
     Raises ValueError where they are not those of a run of fanin, or are no values.

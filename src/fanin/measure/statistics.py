@@ -16,6 +16,9 @@ from fanin.measure import reductions
 from fanin.measure.timing import Times
 from fanin.nn.network import Network
 
+STD, GRADIENT = "activation/std", "gradient/preactivation_norm"
+"""The two curves that verdicts, theory and figures look at first."""
+
 
 class Readings:
     """What statistics read: a network that holds a pass, its times, and reductions they share.
@@ -101,13 +104,13 @@ _TABLE = (
         opposite="gradient/bias_norm",
     ),
     Statistic(
-        name="activation/std",
+        name=STD,
         label="std of activations",
         meaning="Standard deviation of a over batch and units, in units of a.",
         scale="log",
         direction="forward",
         read=lambda readings: readings.a_mean_std_and_correlation[1],
-        opposite="gradient/preactivation_norm",
+        opposite=GRADIENT,
     ),
     Statistic(
         name="activation/dead_fraction",
@@ -139,7 +142,7 @@ _TABLE = (
         opposite="activation/dead_fraction",
     ),
     Statistic(
-        name="gradient/preactivation_norm",
+        name=GRADIENT,
         label="norm of dL/dz",
         meaning="L2 norm of dL/dz over all entries of the layer, in units of loss per unit of z.",
         scale="log",

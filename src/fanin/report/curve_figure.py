@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from fanin.measure.statistics import STATISTICS
+from fanin.measure.statistics import GRADIENT, STATISTICS, STD
 from fanin.report.axis import Axis
 from fanin.report.comparison import Comparison
 from fanin.report.curve_legend import (
@@ -39,7 +39,7 @@ from fanin.report.figure_layout import (
     save_figure,
     set_log_y,
 )
-from fanin.report.line import GRADIENT, STD, Curve, Line
+from fanin.report.line import Curve, Line
 from fanin.report.palette import LINE_COLOURS, Style, style_labels
 
 _LEFT, _GAP, _TICKS_HEIGHT, _X_LABEL_HEIGHT = 0.78, 0.2, 0.24, 0.3

@@ -10,8 +10,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.patheffects import AbstractPathEffect, withStroke
 
 from fanin.measure.profile import Array
+from fanin.measure.statistics import STD
 from fanin.report.figure_layout import SMALL_TYPE
-from fanin.report.line import STD, Curve, Line
+from fanin.report.line import Curve, Line
 from fanin.report.palette import Style
 
 BAND, THEORY, EXPECTED, NONFINITE, ZERO = "band", "theory", "expected", "nonfinite", "zero"

@@ -16,10 +16,10 @@ from types import MappingProxyType
 from fanin.measure.claims import Finding
 from fanin.measure.params import ParamValue, format_value
 from fanin.measure.result import RunResult
+from fanin.measure.statistics import STD
 from fanin.measure.verdict import short
 from fanin.report.axis import format_setting
 from fanin.report.comparison import Comparison
-from fanin.report.line import STD
 from fanin.report.ranking import describe_best, sort_best_first, unhealthy_lines
 
 EXPERIMENT_NOTE = """\

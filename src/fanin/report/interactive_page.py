@@ -13,10 +13,11 @@ from string import Template
 
 from plotly.offline import get_plotlyjs
 
+from fanin.measure.statistics import GRADIENT, STD
 from fanin.measure.verdict import short
 from fanin.report.axis import Axis
 from fanin.report.comparison import Comparison
-from fanin.report.line import GRADIENT, STD, Curve, Line
+from fanin.report.line import Curve, Line
 from fanin.report.palette import style_labels, verdict_colour
 from fanin.report.plotly_figure import LABELS, PAIRS, build_figure
 

@@ -12,7 +12,6 @@ from fanin.measure.result import RunResult
 from fanin.measure.verdict import explanation, verdict
 from fanin.report.axis import format_setting
 
-STD, GRADIENT = "activation/std", "gradient/preactivation_norm"
 CORRELATION = "activation/correlation"
 
 

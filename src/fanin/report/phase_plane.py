@@ -12,6 +12,7 @@ import numpy as np
 from fanin.measure.percentiles import percentile
 from fanin.measure.profile import Array
 from fanin.measure.result import RunResult
+from fanin.measure.statistics import GRADIENT, STD
 from fanin.report.axis import Axis
 from fanin.report.comparison import (
     Comparison,
@@ -19,7 +20,6 @@ from fanin.report.comparison import (
     describe_merged,
     has_replicas,
 )
-from fanin.report.line import GRADIENT, STD
 
 NO_RESULT = "no value"
 """Stands for the verdict of a cell without results."""

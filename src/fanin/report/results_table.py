@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from fanin.measure.profile import Profile
+from fanin.measure.statistics import GRADIENT, STD
 from fanin.report.comparison import SEEDS, Comparison
-from fanin.report.line import GRADIENT, STD, Line
+from fanin.report.line import Line
 from fanin.report.ranking import describe_best, sort_best_first, unhealthy_lines
 from fanin.report.sparkline import make_sparklines
 from fanin.report.terminal import format_number, make_table, style_verdict

@@ -10,12 +10,13 @@ from fanin.config.complete import build
 from fanin.config.compose import compose_overrides
 from fanin.config.errors import SettingError
 from fanin.config.settings import Settings
+from fanin.measure.statistics import STD
 from fanin.nn.init import Init
 from fanin.report.ranking_table import RankedInit, print_ranking
 from fanin.runner.catalogue import catalogue, task_of
 from fanin.runner.ingredients import prepare, theory_error
 from fanin.theory.advice import Candidate, candidate, rank_key, ranking, suggest
-from fanin.theory.mean_field import PERCENTILE, STD
+from fanin.theory.mean_field import PERCENTILE
 
 
 def advise(overrides: Sequence[str], console: Console) -> None:

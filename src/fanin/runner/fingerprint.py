@@ -13,11 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from fanin.config.complete import user_source_files
-from fanin.config.saved_sweep import flatten
-from fanin.config.settings import GROUPS, GroupChoices
-from fanin.measure.params import Params
+from fanin.config.settings import GROUPS
 from fanin.runner.data import digest
-from fanin.tracking.passwords import mask_passwords
+from fanin.runner.run_params import public_values
 
 PACKAGE = Path(__file__).parents[1]
 COMPUTING_MODULES = ("fanin.runner.compute", "fanin.runner.data")
@@ -38,20 +36,6 @@ _FIRST_NAMES = {
     "fanin.theory.critical.": "fanin.signal.critical.",
 }
 """The modules in which classes were first hashed: a class that moved is the same class."""
-
-
-def public_values(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What others are told of completed values: how a run came about and passwords are left out."""
-    kept = {n: value for n, value in values.items() if n not in ("claims", "sweep", "from_run")}
-    tracking = {n: v for n, v in values["tracking"].items() if n not in ("parent", "job")}
-    return {**kept, "tracking": {**tracking, "uri": mask_passwords(tracking["uri"])}}
-
-
-def params_of(values: Mapping[str, Any], choices: GroupChoices) -> Params:
-    """The option names and every value, flat: init, init.scale, depth, timing.repeats."""
-    options = {group: str(choices[group]) for group in GROUPS}
-    settings = dict(flatten(public_values(values)))
-    return options | {n: v for n, v in settings.items() if n.rpartition(".")[2] != "_target_"}
 
 
 def config_hash(values: Mapping[str, Any]) -> str:

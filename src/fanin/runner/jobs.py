@@ -1,14 +1,11 @@
 """The jobs of a sweep: what each of them is, which are left out, and which are done already."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from fanin.config.command_line import format_overrides
-from fanin.config.errors import SettingError
-from fanin.config.spelling import did_you_mean
-from fanin.measure.params import Params, matches
+from fanin.measure.params import Params
 from fanin.runner.fingerprint import equal_versions
 from fanin.theory.forecast import Forecast
 from fanin.tracking.passwords import mask_passwords
@@ -37,7 +34,7 @@ class Job:
     number: int
     overrides: list[str]
     params: Params
-    is_left_out: bool = False
+    is_excluded: bool = False
     config_hash: str = ""
     code_version: str = ""
     done: TrackedRun | None = None
@@ -51,12 +48,12 @@ class Job:
 
     @property
     def is_to_run(self) -> bool:
-        return not self.is_left_out and self.done is None
+        return not self.is_excluded and self.done is None
 
     @property
     def plan(self) -> str:
         """What a run of the sweep would do with it."""
-        if self.is_left_out:
+        if self.is_excluded:
             return "left out"
         if self.done:
             return "done already"
@@ -67,30 +64,6 @@ class Job:
         was_finished = self.last_status == RunStatus.FINISHED
         reason = "done by other code" if was_finished else f"{self.last_status.lower()} before"
         return f"to run again ({reason})"
-
-
-def leave_out(
-    jobs: Sequence[Job], clauses: Sequence[Mapping[str, Any]], *, must_select: bool
-) -> None:
-    """Leave out each job that has all settings of one of the clauses. Raises SettingError."""
-    if isinstance(clauses, str) or not all(isinstance(c, Mapping) and c for c in clauses):
-        raise SettingError(
-            f"sweep.exclude={clauses}: use a list of settings, '[{{init: xavier, depth: 50}}]'"
-        )
-    names = dict.fromkeys(name for job in jobs for name in job.params)
-    for clause in clauses:
-        shown = "{" + ", ".join(f"{name}: {value}" for name, value in clause.items()) + "}"
-        for name in clause:
-            if name not in names:
-                hint = did_you_mean(str(name), names)
-                raise SettingError(f"sweep.exclude={shown}: {name} is no setting of a job{hint}")
-        selected = [job for job in jobs if matches(job.params, clause)]
-        if must_select and not selected:
-            raise SettingError(f"sweep.exclude={shown}: selects no job of the sweep")
-        for job in selected:
-            job.is_left_out = True
-    if all(job.is_left_out for job in jobs):
-        raise SettingError(f"sweep.exclude: leaves out all {len(jobs)} jobs")
 
 
 def match_runs(jobs: Sequence[Job], runs: Sequence[TrackedRun]) -> None:

@@ -7,8 +7,7 @@ import pandas as pd
 
 from fanin.config.compose import compose_overrides
 from fanin.config.errors import SettingError
-from fanin.config.saved_sweep import overrides_of_run as overrides_of_params
-from fanin.config.saved_sweep import overrides_of_sweep
+from fanin.config.saved_sweep import overrides_of_params, overrides_of_sweep
 from fanin.config.settings import Tracking
 from fanin.measure.result import RunResult
 from fanin.report.tables import make_layer_table

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from fanin.measure.statistics import GRADIENT, STD
 from fanin.report.description import EXPERIMENT_NOTE, RESULT_COLUMNS, RUN_COLUMNS
-from fanin.report.line import GRADIENT, STD
 from fanin.tracking.tags import NOTE
 from fanin.tracking.ui import MAX_RUNS, Pages, format_view
 

@@ -19,8 +19,9 @@ from fanin.runner import cost, sweep_dir
 from fanin.runner.catalogue import catalogue, conflicting_settings, task_of
 from fanin.runner.compute import Computed, Ingredients, compute
 from fanin.runner.ingredients import prepare
+from fanin.runner.new_run import experiment_name, new_record
 from fanin.runner.preflight import check_disk
-from fanin.runner.results import experiment_name, new_record, write_result
+from fanin.runner.results import write_result
 from fanin.runner.storage import (
     JOURNAL,
     announce,

@@ -14,8 +14,8 @@ from fanin.report.progress import show_progress, show_status
 from fanin.report.terminal import make_console, print_files
 from fanin.runner import cost, sweep_dir
 from fanin.runner.jobs import jobs_to_run, match_runs
+from fanin.runner.new_run import common_tags
 from fanin.runner.preflight import check_disk
-from fanin.runner.results import common_tags
 from fanin.runner.storage import (
     JOURNAL,
     announce,
@@ -136,7 +136,7 @@ class SweepRun:
 
     def _parent_record(self, before: TrackedRun | None) -> RunRecord:
         """The record of the sweep's own run; with `before`, that run goes on."""
-        left_out = [f"{job.number} ({job.settings})" for job in self.plan.jobs if job.is_left_out]
+        left_out = [f"{job.number} ({job.settings})" for job in self.plan.jobs if job.is_excluded]
         record = RunRecord(
             uri=mask_passwords(self.tracking.uri),
             experiment=self.plan.experiment,

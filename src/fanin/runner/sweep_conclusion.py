@@ -41,7 +41,7 @@ class JobState(str, Enum):
     FINISHED = "finished"
     FINISHED_BEFORE = "finished before"
     UNREADABLE = "finished before, but its numbers cannot be read now"
-    LEFT_OUT = "left out"
+    EXCLUDED = "left out"
     FAILED = "failed"
     KILLED = "killed"
     INTERRUPTED = "interrupted"
@@ -84,7 +84,7 @@ class Conclusion:
     @property
     def progress(self) -> str:
         """Such as "35 of 40 jobs"."""
-        total = sum(not job.is_left_out for job in self.jobs)
+        total = sum(not job.is_excluded for job in self.jobs)
         finished = (JobState.FINISHED, JobState.FINISHED_BEFORE, JobState.UNREADABLE)
         return f"{sum(state in finished for state in self.states.values())} of {total} jobs"
 
@@ -107,8 +107,8 @@ def conclude(
     run_ids: dict[str, str] | None = None
     for job in plan.jobs:
         record = read_record(job.number)
-        if job.is_left_out:
-            states[job.number] = JobState.LEFT_OUT
+        if job.is_excluded:
+            states[job.number] = JobState.EXCLUDED
         elif job.done:
             try:
                 results.append(replace(read_tracked(store, job.done), job=job.number))

@@ -19,11 +19,13 @@ from fanin.measure.params import format_value
 from fanin.report.description import question_about
 from fanin.runner.catalogue import task_of
 from fanin.runner.compute import Ingredients
-from fanin.runner.fingerprint import code_version, config_hash, params_of
+from fanin.runner.exclude import apply_exclude
+from fanin.runner.fingerprint import code_version, config_hash
 from fanin.runner.ingredients import prepare
-from fanin.runner.jobs import Estimate, Job, leave_out, match_runs
+from fanin.runner.jobs import Estimate, Job, match_runs
+from fanin.runner.new_run import experiment_name
 from fanin.runner.preflight import estimate, size_of
-from fanin.runner.results import experiment_name
+from fanin.runner.run_params import params_of
 from fanin.runner.varying import MAIN_PARAMS, swept_params
 from fanin.theory.advice import candidate
 from fanin.theory.comparison import METRICS, NUMBERS
@@ -49,17 +51,17 @@ class SweepPlan:
     def _prepare_jobs(self) -> list[Job]:
         jobs = [_job(number, composed) for number, composed in enumerate(self.spec.jobs)]
         is_typed = any(setting.name == "sweep.exclude" for setting in self.spec.line)
-        leave_out(jobs, self.spec.exclude, must_select=is_typed)
+        apply_exclude(jobs, self.spec.exclude, must_select=is_typed)
         estimates: dict[tuple[str, ...], Estimate | None] = {}
         for job, composed in zip(jobs, self.spec.jobs, strict=True):
-            if job.is_left_out or composed.template is None:
+            if job.is_excluded or composed.template is None:
                 continue
             values = composed.template.complete(composed.values)
             job.config_hash = config_hash(values)
             job.code_version = code_version(values)
             key = _key_but_seed(job, values)
             if key not in estimates:
-                with self._hint_to_leave_out(job):
+                with self._hint_to_exclude(job):
                     estimates[key] = self._prepare(values, composed.template.choices)
             job.estimate = estimates[key]
         return jobs
@@ -75,7 +77,7 @@ class SweepPlan:
         return Estimate(seconds, memory, forecast_run(settings, ingredients, choices))
 
     @contextmanager
-    def _hint_to_leave_out(self, job: Job) -> Iterator[None]:
+    def _hint_to_exclude(self, job: Job) -> Iterator[None]:
         """Add to what makes a job impossible how to leave it out, where others may work."""
         swept = {setting.name for setting in self.spec.line if setting.is_swept}
         own = {name: value for name, value in job.params.items() if name in swept}

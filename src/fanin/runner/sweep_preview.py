@@ -69,7 +69,7 @@ def save_sweep(plan: SweepPlan, name: str) -> None:
     if content is None:
         raise SettingError(f"{setting}: a file cannot say ~; set the values instead")
     path = experiment_path(name)
-    jobs = sum(not job.is_left_out for job in plan.jobs)
+    jobs = sum(not job.is_excluded for job in plan.jobs)
     text = HEADER.format(name=name, line=plan.name, jobs=jobs) + content
     if path.exists() and path.read_text() != text:
         raise SettingError(f"{setting}: {path} is there already; use another name")

@@ -11,13 +11,14 @@ import numpy as np
 import torch
 
 from fanin.measure.params import is_number
+from fanin.measure.statistics import STD
 from fanin.nn.activations import Activation
 from fanin.nn.init import Init
 from fanin.theory.critical import critical_variance
 from fanin.theory.forecast import MIN_SURE_WIDTH, Forecast, forecast
 from fanin.theory.gaussian import moments
 from fanin.theory.input_stats import Inputs
-from fanin.theory.mean_field import STD, Prediction, predict
+from fanin.theory.mean_field import Prediction, predict
 from fanin.theory.memoize import memoize
 
 MAX_SUGGESTIONS = 2

@@ -8,8 +8,8 @@ import numpy as np
 from fanin.measure import summaries
 from fanin.measure.percentiles import BAND
 from fanin.measure.profile import Profile
-from fanin.measure.statistics import CURVES
-from fanin.theory.mean_field import BANDED, GRADIENT, PERCENTILE, PREDICTED, STD, Prediction
+from fanin.measure.statistics import CURVES, GRADIENT, STD
+from fanin.theory.mean_field import BANDED, PERCENTILE, PREDICTED, Prediction
 
 SUMMARIES = {
     "summary/jacobian_mean_square_theory": "Prediction of jacobian_mean_square, for wide layers.",

@@ -8,12 +8,13 @@ import torch
 
 from fanin.measure.profile import Profile
 from fanin.measure.reductions import DEAD_BELOW
+from fanin.measure.statistics import GRADIENT, STD
 from fanin.measure.summaries import INPUT_CORRELATION, LOSS
 from fanin.measure.verdict import DEAD_SHARE, max_log_change, verdict
 from fanin.nn.activations import Activation
 from fanin.theory.gaussian import saturated_share
 from fanin.theory.input_stats import Inputs
-from fanin.theory.mean_field import GRADIENT, STD, Prediction
+from fanin.theory.mean_field import Prediction
 
 SURE_SPREADS = 2.5
 """A verdict is sure if it holds for nets this many spreads from the typical net."""

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fanin.measure.reductions import SATURATED_BELOW
+from fanin.measure.statistics import GRADIENT, STD
 from fanin.nn.activations import Activation
 from fanin.nn.init import Init
 from fanin.theory.finite_width import backward, forward
@@ -32,7 +33,6 @@ from fanin.theory.memoize import memoize
 
 Array = np.ndarray
 
-STD, GRADIENT = "activation/std", "gradient/preactivation_norm"
 BANDED = ("preactivation/std", STD, GRADIENT)
 """The curves whose band theory predicts."""
 
