@@ -9,6 +9,9 @@ import pytest
 
 from fanin.config.settings import GROUPS
 from fanin.runner import fingerprint
+from fanin.runner.jobs import Job, match_runs
+from fanin.tracking.run_record import RunStatus
+from fanin.tracking.tracked_run import TrackedRun
 
 FILES = [str(path.relative_to(fingerprint.PACKAGE)) for path in fingerprint.computing_files()]
 NO_CLASSES = {group: {} for group in GROUPS}
@@ -69,3 +72,24 @@ def test_a_change_to_a_file_that_computes_changes_the_version(changed_version, n
 def test_a_change_elsewhere_does_not(changed_version, name):
     before, after = changed_version(name)
     assert before == after
+
+
+def test_only_the_present_version_has_earlier_ones_that_are_equal():
+    """Code that computes has changed: delete the entry, or compare the numbers again."""
+    assert set(fingerprint.EARLIER_VERSIONS) <= {fingerprint.code_version(NO_CLASSES)}
+
+
+def test_runs_of_an_equal_version_are_not_run_again(monkeypatch):
+    monkeypatch.setattr(fingerprint, "EARLIER_VERSIONS", {"new": ("old",)})
+
+    def job() -> Job:
+        return Job(0, [], {}, config_hash="a", code_version="new")
+
+    def run(version: str) -> TrackedRun:
+        tags = {"config.hash": "a", "code.version": version}
+        return TrackedRun(version, "", RunStatus.FINISHED, 0, {}, tags, {})
+
+    for versions, done in ((["other"], None), (["other", "old"], "old"), (["old", "new"], "new")):
+        jobs = [job()]
+        match_runs(jobs, [run(version) for version in versions])
+        assert (jobs[0].done and jobs[0].done.id) == done
