@@ -57,7 +57,8 @@ def main() -> None:
     with exit_on_user_error():
         if unknown:
             raise SettingError(f"{unknown[0]}: no such flag; settings are written as depth=50")
-        require_project()
+        if parsed.command != "compare" or not (parsed.uri and parsed.to):
+            require_project()
         if parsed.command == "sync":
             sync()
         elif parsed.command == "advise":

@@ -8,7 +8,8 @@ from workplace import PROJECT, options
 
 from fanin.config.compose import compose_overrides
 from fanin.config.errors import SettingError
-from fanin.config.settings import GROUPS, Settings
+from fanin.config.settings import Settings
+from fanin.measure.params import GROUPS
 from fanin.nn.device import memory_of
 from fanin.runner.compute import build_network
 from fanin.runner.fingerprint import config_hash

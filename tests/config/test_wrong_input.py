@@ -147,6 +147,8 @@ WRONG = {
     "-m depth=1,2 sweep.exclude=[{depth:3}]": "sweep.exclude={depth: 3}: selects no job",
     "-m depth=1,2 sweep.exclude=[{seed:0}]": "sweep.exclude: leaves out all 2 jobs",
     "-m sweep.exclude=xavier": "sweep.exclude=xavier: use a list of settings",
+    "-m sweep.exclude=5": "sweep.exclude=5: use a list of settings",
+    "-m sweep.exclude=null": "sweep.exclude=None: use a list of settings",
     "-m sweep.exclude=[xavier]": "sweep.exclude=['xavier']: use a list of settings",
     "-m sweep.exclude={init:xavier}": "use a list, in brackets",
     "-m sweep.save_as=../x": "sweep.save_as=../x: use letters, digits, - and _",

@@ -23,7 +23,7 @@ from fanin.config.errors import SettingError
 from fanin.config.explain import explain
 from fanin.config.options import option_file
 from fanin.config.resolvers import absolute_uri
-from fanin.config.settings import GROUPS
+from fanin.measure.params import GROUPS
 
 Kind = TypeVar("Kind")
 

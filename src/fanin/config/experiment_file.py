@@ -8,7 +8,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from yaml import YAMLError
 
 from fanin.config.project import PROJECT
-from fanin.config.settings import GROUPS
+from fanin.measure.params import GROUPS
 
 UNREADABLE = "cannot be read"
 

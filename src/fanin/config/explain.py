@@ -22,8 +22,8 @@ from omegaconf.errors import (
 
 from fanin.config.experiment_file import UNREADABLE
 from fanin.config.options import has_setting, option_names
-from fanin.config.settings import GROUPS
 from fanin.config.spelling import did_you_mean, nearest
+from fanin.measure.params import GROUPS
 
 logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # it logs what we answer
 

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from fanin.config.settings import GROUPS, NON_MODEL_KEYS, SETTING_NAMES
-from fanin.measure.params import Params
+from fanin.config.settings import NON_MODEL_KEYS, SETTING_NAMES
+from fanin.measure.params import GROUPS, Params
 
 _WORDS_WITH_MEANING = ("null", "true", "false", "nan", "inf")
 

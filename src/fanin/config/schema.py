@@ -11,8 +11,9 @@ from fanin.config import resolvers
 from fanin.config.errors import SettingError
 from fanin.config.options import option_names
 from fanin.config.project import PROJECT
-from fanin.config.settings import GROUPS, GroupChoices, Settings
+from fanin.config.settings import GroupChoices, Settings
 from fanin.config.spelling import did_you_mean, nearest
+from fanin.measure.params import GROUPS
 
 CHOICES = {
     "dtype": ("float32", "float64", "bfloat16", "float16"),

@@ -11,7 +11,6 @@ from omegaconf import MISSING
 
 from fanin.measure.claims import Claim
 
-GROUPS = ("init", "activation", "data", "loss", "device")
 NON_MODEL_KEYS = ("tracking", "claims", "sweep", "from_run")
 """Settings that say how a run comes about, and not what it is."""
 

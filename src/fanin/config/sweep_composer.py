@@ -21,14 +21,13 @@ from fanin.config.resolvers import absolute_uri
 from fanin.config.saved_sweep import LineSetting, override_text
 from fanin.config.schema import check, group_choices
 from fanin.config.settings import (
-    GROUPS,
     NON_MODEL_KEYS,
     Claims,
     Sweeping,
     Tracking,
 )
 from fanin.config.sweep_spec import ComposedJob, SweepSpec
-from fanin.measure.params import matches
+from fanin.measure.params import GROUPS, matches
 
 OverridesOfRun = Callable[[str, Tracking], list[str]]
 """(the id of a tracked run or sweep, its store) -> the overrides that it stands for."""
@@ -118,7 +117,7 @@ class SweepComposer:
         for job in jobs:
             try:
                 template, values = self._compose(job)
-            except (HydraException, OmegaConfBaseException) as error:
+            except (HydraException, OmegaConfBaseException, SettingError) as error:
                 values = single_values(job)
                 if not _is_excluded(exclude, values):
                     _explain_missing_setting(error, jobs)

@@ -7,6 +7,9 @@ import ast
 from collections.abc import Mapping
 from typing import Any
 
+GROUPS = ("init", "activation", "data", "loss", "device")
+"""The params that are names of options: always texts."""
+
 ParamValue = bool | int | float | str | None | list[Any] | dict[str, Any]
 Params = Mapping[str, ParamValue]
 """For example {"init": "kaiming", "init.scale": 2.0, "depth": 50}."""

@@ -22,6 +22,7 @@ from fanin.nn.losses import Loss
 from fanin.nn.matmul import RUNGS
 from fanin.nn.network import Network
 from fanin.nn.parameters import draw
+from fanin.runner.data import Batch
 from fanin.theory.comparison import add_predictions
 from fanin.theory.input_stats import Inputs, describe
 from fanin.theory.jacobian_spectrum import jacobian_predictions
@@ -46,6 +47,30 @@ class Ingredients:
     outputs: int
     device: torch.device
     dtype: torch.dtype
+
+
+def assemble(
+    init: Init,
+    activation: Activation,
+    loss: Loss,
+    batch: Batch,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Ingredients:
+    """The ingredients of a network: the init as it is for the activation, the data in place.
+
+    Raises ValueError if there is no such init for the activation.
+    """
+    return Ingredients(
+        init=init.resolve(activation),
+        activation=activation,
+        loss=loss,
+        inputs=batch.inputs.to(device, dtype),
+        targets=loss.prepare(batch.targets, dtype).to(device),
+        outputs=loss.outputs(loss.prepare(batch.all_targets, dtype)),
+        device=device,
+        dtype=dtype,
+    )
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """sweep.exclude: the jobs of a sweep that are not to run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from fanin.config.errors import SettingError
@@ -9,14 +9,12 @@ from fanin.measure.params import matches
 from fanin.runner.jobs import Job
 
 
-def apply_exclude(
-    jobs: Sequence[Job], clauses: Sequence[Mapping[str, Any]], *, must_select: bool
-) -> None:
+def apply_exclude(jobs: Sequence[Job], clauses: Any, *, must_select: bool) -> None:
     """Exclude each job that has all settings of one of the clauses. Raises SettingError.
 
     must_select: whether each clause has to select a job.
     """
-    if isinstance(clauses, str) or not all(isinstance(c, Mapping) and c for c in clauses):
+    if not isinstance(clauses, list) or not all(isinstance(c, dict) and c for c in clauses):
         raise SettingError(
             f"sweep.exclude={clauses}: use a list of settings, '[{{init: xavier, depth: 50}}]'"
         )

@@ -13,13 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from fanin.config.complete import user_source_files
-from fanin.config.settings import GROUPS
+from fanin.measure.params import GROUPS
 from fanin.runner.data import digest
 from fanin.runner.run_params import public_values
 
 PACKAGE = Path(__file__).parents[1]
-COMPUTING_MODULES = ("fanin.runner.compute", "fanin.runner.data")
-"""With all of fanin that they import, the code that a run's numbers come from."""
+COMPUTING_MODULES = (
+    "fanin.runner.compute",
+    "fanin.runner.data",
+    "fanin.theory.critical",
+    "fanin.measure.verdict",
+    "fanin.nn.device",
+)
+"""With all of fanin that they import, the code that a run's numbers and verdict come from."""
 
 EARLIER_VERSIONS: Mapping[str, tuple[str, ...]] = {}
 """A version of fanin's own code -> versions before it whose numbers were compared and are the same.

@@ -10,7 +10,7 @@ from fanin.nn.activations import Activation
 from fanin.nn.device import can_multiply, find_device
 from fanin.nn.init import Init
 from fanin.nn.losses import Loss
-from fanin.runner.compute import Ingredients
+from fanin.runner.compute import Ingredients, assemble
 from fanin.runner.data import Batch, Data
 from fanin.runner.preflight import check_hours, check_jacobian, check_memory, size_of
 
@@ -30,16 +30,13 @@ def prepare(settings: Settings, choices: GroupChoices) -> Ingredients:
         ) from error
     activation = build("activation", settings.activation, Activation)  # type: ignore[type-abstract]
     init = build("init", settings.init, Init)  # type: ignore[type-abstract]
-    ingredients = Ingredients(
-        init=_resolve(init, activation, choices),
-        activation=activation,
-        loss=loss,
-        inputs=batch.inputs.to(device, dtype),
-        targets=loss.prepare(batch.targets, dtype).to(device),
-        outputs=outputs,
-        device=device,
-        dtype=dtype,
-    )
+    try:
+        ingredients = assemble(init, activation, loss, batch, device, dtype)
+    except ValueError as error:
+        setting = f"init={choices['init']} activation={choices['activation']}"
+        raise SettingError(f"{setting}: {error}") from error
+    except Exception as error:
+        raise theory_error(choices, error) from error
     features = ingredients.inputs.shape[1]
     check_memory(settings, device, dtype, features, outputs)
     size = size_of(settings, features, outputs)
@@ -63,16 +60,6 @@ def _find_device(settings: Settings) -> tuple[torch.device, torch.dtype]:
             f"dtype={settings.dtype}: device={device.type} cannot compute with it; {instead}"
         )
     return device, dtype
-
-
-def _resolve(init: Init, activation: Activation, choices: GroupChoices) -> Init:
-    try:
-        return init.resolve(activation)
-    except ValueError as error:
-        setting = f"init={choices['init']} activation={choices['activation']}"
-        raise SettingError(f"{setting}: {error}") from error
-    except Exception as error:
-        raise theory_error(choices, error) from error
 
 
 def theory_error(choices: GroupChoices, error: Exception) -> SettingError:

@@ -1,6 +1,7 @@
 """Tracked runs, whichever sweeps they come from, read back from their store."""
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
 
 import pandas as pd
@@ -18,14 +19,14 @@ from fanin.tracking.errors import RefusedError, StoreError
 from fanin.tracking.passwords import mask_passwords
 from fanin.tracking.run_record import RunStatus
 from fanin.tracking.store import Store, find_run, search_all
-from fanin.tracking.tags import PARENT
+from fanin.tracking.tags import PARENT, RECORD_ID
 from fanin.tracking.tracked_run import TrackedRun
 
 TIMEOUT = 10
 """Seconds after which a store that does not answer is left alone."""
 COMPARABLE = (
     f"attributes.status = '{RunStatus.FINISHED.value}' "
-    "and tags.verdict != '' and tags.`record.id` != ''"
+    f"and tags.verdict != '' and tags.`{RECORD_ID}` != ''"
 )
 
 
@@ -47,9 +48,7 @@ def load_results(references: Sequence[str], uri: str | None = None) -> list[RunR
     for reference in references or [""]:
         try:
             runs = [*_find_runs(reference, uri)]
-            results |= {
-                run.id: read_tracked(store, run) for store, run in runs if run.id not in results
-            }
+            results |= _read_runs([(s, run) for s, run in runs if run.id not in results])
         except RefusedError as error:
             hint = "use the 32 digits of a run's id, or a filter such as params.init = 'kaiming'"
             raise SettingError(f"{reference}: {error}; {hint}") from error
@@ -58,6 +57,22 @@ def load_results(references: Sequence[str], uri: str | None = None) -> list[RunR
         if not runs:
             raise SettingError(f"{reference or 'load'}: no finished run in {mask_passwords(uri)}")
     return [*results.values()]
+
+
+def _read_runs(runs: Sequence[tuple[Store, TrackedRun]]) -> dict[str, RunResult]:
+    """The results by run id. A run of several that cannot be read is named and left out."""
+    if len(runs) == 1:
+        ((store, run),) = runs
+        return {run.id: read_tracked(store, run)}
+    return {run.id: result for store, run in runs if (result := _read_or_name(store, run))}
+
+
+def _read_or_name(store: Store, run: TrackedRun) -> RunResult | None:
+    try:
+        return read_tracked(store, run)
+    except StoreError as error:
+        print(f"left out: {error}", file=sys.stderr)
+        return None
 
 
 def _find_runs(reference: str, uri: str) -> Iterator[tuple[Store, TrackedRun]]:

@@ -71,7 +71,6 @@ def _run_single(spec: JobSpec) -> None:
 def _run_job(spec: JobSpec) -> None:
     """A sweep's job. Whatever becomes of it, the record that it leaves tells the sweep."""
     assert spec.sweep_folder is not None
-    assert spec.settings.tracking.job is not None  # the sweep gives each job its number
     if sweep_dir.is_superseded(spec.sweep_folder):
         return
     try:
@@ -87,7 +86,9 @@ def _run_job(spec: JobSpec) -> None:
             except SystemExit as error:  # raised by a class of the user's own
                 raise RuntimeError(f"exit({error.code}) was called") from error
     finally:
-        sweep_dir.mark_finished(spec.sweep_folder, spec.settings.tracking.job, str(spec.folder))
+        job = spec.settings.tracking.job
+        if job is not None:  # under another sweeper jobs have no number
+            sweep_dir.mark_finished(spec.sweep_folder, job, str(spec.folder))
 
 
 def _command(spec: JobSpec) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from fanin.config.saved_sweep import flatten
-from fanin.config.settings import GROUPS, GroupChoices
-from fanin.measure.params import Params
+from fanin.config.settings import GroupChoices
+from fanin.measure.params import GROUPS, Params
 from fanin.tracking.passwords import mask_passwords
 
 

@@ -45,7 +45,7 @@ def supersede(before: Path, sweep: Path, record_id: str) -> None:
     Jobs that workers have not begun yet are then not begun. A store says where the folder is:
     nothing is written to one that does not hold this very sweep.
     """
-    if before != sweep and _holds(before, record_id):
+    if before.resolve() != sweep.resolve() and _holds(before, record_id):
         (before / _SUPERSEDED).touch()
 
 

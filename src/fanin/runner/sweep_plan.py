@@ -12,10 +12,11 @@ from fanin.config.command_line import repeat_command
 from fanin.config.errors import SettingError
 from fanin.config.experiment_file import experiment_path, question_of, read_experiment
 from fanin.config.saved_sweep import experiment_content
-from fanin.config.settings import GROUPS, GroupChoices, Settings
+from fanin.config.settings import GroupChoices, Settings
 from fanin.config.sweep_spec import ComposedJob, SweepSpec
 from fanin.measure.claims import Claim
-from fanin.measure.params import format_value
+from fanin.measure.params import GROUPS, format_value
+from fanin.measure.statistics import CURVES
 from fanin.report.description import question_about
 from fanin.runner.catalogue import task_of
 from fanin.runner.compute import Ingredients
@@ -36,6 +37,8 @@ from fanin.tracking.tags import PARENT
 from fanin.tracking.tracked_run import TrackedRun
 
 SWEEP_HASH = "sweep.hash"
+MAX_CANDIDATES = 20
+"""Sweeps of a line that are looked at, the latest first; others' may be among them."""
 
 
 class SweepPlan:
@@ -100,8 +103,7 @@ class SweepPlan:
         for claim in self.spec.claims.made:
             problem = claim.problem()
             if claim.metric not in METRICS:
-                curves = [name for name in METRICS if name not in NUMBERS]
-                problem = f"metric={claim.metric}; use one of {', '.join([*curves, *NUMBERS])}"
+                problem = f"metric={claim.metric}; use one of {', '.join([*CURVES, *NUMBERS])}"
             if is_as_written and not any(claim.selects(job.params) for job in self.jobs):
                 problem = f"where={claim.where} selects no job of the sweep"
             if problem:
@@ -164,7 +166,7 @@ class SweepPlan:
 
     def match_latest(self, store: Store) -> TrackedRun | None:
         """The latest sweep of this line in a store; its runs are matched with the jobs."""
-        runs = store.runs_with_tag(SWEEP_HASH, self.sweep_hash)
+        runs = store.runs_with_tag(SWEEP_HASH, self.sweep_hash, most=MAX_CANDIDATES)
         latest = next((run for run in runs if run.record_id), None)
         if latest:
             match_runs(self.jobs, store.runs_with_tag(PARENT, latest.id))

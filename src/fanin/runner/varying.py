@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from fanin.config.settings import GROUPS, NON_MODEL_KEYS
-from fanin.measure.params import Params, format_value
+from fanin.config.settings import NON_MODEL_KEYS
+from fanin.measure.params import GROUPS, Params, format_value
 
 MAIN_PARAMS = ("init", "activation", "depth")
 """Shown where no param varies."""

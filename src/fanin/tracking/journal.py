@@ -81,6 +81,8 @@ class Journal:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._hold_lock(record, seconds=1):  # someone may be testing it at this moment
+            if run_id is not None:
+                self._reject_entry_of_another(record)
             record.write(self._entry(record))
             opened = (
                 self._open_or_forget(record, connect, run_id)
@@ -161,6 +163,14 @@ class Journal:
                 continue
             if selects(record):
                 yield record
+
+    def _reject_entry_of_another(self, record: RunRecord) -> None:
+        """Raise RefusedError if a different run waits under the id that a store gave this one."""
+        if not self._entry(record).exists():
+            return
+        entry = RunRecord.read(self._entry(record))
+        if (entry.uri, entry.experiment, entry.parent) != (record.uri, record.experiment, None):
+            raise RefusedError(f"its run has the record.id {record.id} of another run, which waits")
 
     def _open_or_forget(
         self, record: RunRecord, connect: Connect, run_id: str | None
