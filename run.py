@@ -1,4 +1,4 @@
-"""The door: Hydra composes the configuration, the pipeline runs it. See `--help`."""
+"""The door: Hydra composes the configuration, the runner runs it. See `--help`."""
 
 import os
 import sys
@@ -6,28 +6,28 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import hydra
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 os.environ["FANIN_PROJECT"] = str(Path(__file__).resolve().parent)
-from fanin.config import schema as config  # which reads where the project is
+from fanin.config.command_line import flags_first  # which reads where the project is
+from fanin.config.exits import exit_on_user_error
+from fanin.config.job_spec import job_spec
+from fanin.config.resolvers import is_single_run
+from fanin.config.schema import register
 
-config.register()
+register()
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
-def main(settings: DictConfig) -> None:
-    with config.exit_on_user_error() if config.is_single_run() else nullcontext():
-        config.check(settings)
-        if config.is_single_run():
-            config.reject_sweep_options(settings)
-        config.chosen(HydraConfig.get())
+def main(config: DictConfig) -> None:
+    with exit_on_user_error() if is_single_run() else nullcontext():
+        spec = job_spec(config)
         from fanin.runner.run import run  # torch and mlflow, which no wrong value waits for
 
-        run(settings)
+        run(spec)
 
 
 if __name__ == "__main__":
-    with config.exit_on_user_error():
-        sys.argv[1:] = config.arguments(sys.argv[1:])
+    with exit_on_user_error():
+        sys.argv[1:] = flags_first(sys.argv[1:])
         main()

@@ -1,19 +1,19 @@
-"""What a measured pass costs, beside PyTorch's autograd and beside the bare matrix products.
+"""What a measured pass costs, against PyTorch's autograd and the bare matrix products.
 
     python -m benchmarks.one_pass               three minutes on 2 cores
 
 Forward, backward and every statistic of a run's curves, against three peers in the same process:
 
-    floor      the bare products of the pass, three a layer, into tensors that are there
+    floor      the bare products of the pass, three per layer, into tensors made beforehand
     autograd   nn.Sequential, forward and backward, nothing measured
     hooks      the same, with hooks that take mean, std and the norms of gradients of each layer
-    all hooks  and dead fraction and correlation: the curves of a run
+    all hooks  also dead fraction and correlation: the curves of a run
 
-They take turns, so that each round has a ratio of its own, whatever else the machine does
-meanwhile; a table has the median of these ratios and their middle half. Before the clock starts,
-all are held against each other: the same losses and the same curves.
+They take turns, so that each round has its own ratio, whatever else the machine does meanwhile.
+The table has the median of these ratios and their middle half. Before the clock starts, all are
+checked against each other: they must have the same losses and the same curves.
 
-Then time and memory against depth, each depth in a process of its own. Writes
+Then time and memory against depth, each depth in its own process. Writes
 results/one_pass.csv and results/one_pass_depth.csv.
 """
 
@@ -50,7 +50,7 @@ PASSES_OF_A_DEPTH = 5
 
 @dataclass(frozen=True)
 class Case:
-    """`seconds`: how long it is measured. `targets`: peer -> the largest ratio that we want."""
+    """`seconds`: how long it is measured. `targets`: peer -> the largest acceptable ratio."""
 
     batch: int
     width: int
@@ -74,7 +74,7 @@ CASES = (
 
 
 def build(batch: int, width: int, depth: int, replicas: int) -> Network:
-    """ReLU under He init, on N(0, 1) inputs, as many as there are units."""
+    """ReLU with He init on N(0, 1) inputs, with as many values per input as there are units."""
     generator = torch.Generator().manual_seed(0)
     inputs = torch.randn(batch, width, generator=generator)
     targets = torch.randn(batch, generator=generator)
@@ -84,17 +84,17 @@ def build(batch: int, width: int, depth: int, replicas: int) -> Network:
 
 
 def fanin(network: Network) -> Profile:
-    """A pass and all of its statistics. (The times stand for those that a timed pass has.)"""
+    """A pass and all of its statistics; the times are zeros."""
     network.run()
     nothing = np.zeros(network.depth)
     return measure(network, Times(nothing, nothing, 0.0, 0.0))
 
 
 def floor(network: Network) -> Callable[[], None]:
-    """The products of a pass and nothing else, in tensors of the network's own shapes."""
+    """The products of a pass and nothing else, in tensors with the network's shapes."""
 
     def plain(stack: Tensor) -> list[Tensor]:
-        """The layers of a stack; a single replica's as plain matrices, which is the fastest."""
+        """The layers of a stack; of a single replica as plain matrices, which is fastest."""
         return [layer[0] if len(layer) == 1 else layer for layer in torch.rand_like(stack)]
 
     x, z, delta = plain(network.a), plain(network.z), plain(network.delta)
@@ -113,7 +113,7 @@ def floor(network: Network) -> Callable[[], None]:
 
 
 def sequential(network: Network, replica: int) -> nn.Sequential:
-    """The same network, of PyTorch's modules and with the same weights."""
+    """The same network, made of PyTorch's modules with the same weights."""
     model = nn.Sequential()
     for w, b in network.parameters.layers():
         linear = nn.Linear(*w.shape[-2:])
@@ -137,14 +137,14 @@ def autograd(models: Iterable[nn.Module], inputs: Tensor, targets: Tensor) -> li
 
 @dataclass
 class Hooks:
-    """Takes a model's curves while autograd runs it; values stay tensors until all are there.
+    """Takes a model's curves while autograd runs it; values stay tensors until the end.
 
     `everything`: also the dead fraction and the correlation of the activations.
     """
 
     model: nn.Sequential
     everything: bool
-    found: dict[str, list[Tensor]] = field(default_factory=dict)
+    values: dict[str, list[Tensor]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for linear, activation in zip(self.model[:-1:2], self.model[1::2], strict=True):
@@ -152,7 +152,7 @@ class Hooks:
             activation.register_forward_hook(self.after_activation)
 
     def note(self, name: str, value: Tensor) -> None:
-        self.found.setdefault(name, []).append(value)
+        self.values.setdefault(name, []).append(value)
 
     def after_linear(self, module: nn.Module, args: object, z: Tensor) -> None:
         self.note("preactivation/mean", z.detach().mean())
@@ -170,24 +170,23 @@ class Hooks:
             self.note("activation/correlation", (units.sum(0).square().sum() - n) / (n * (n - 1)))
 
     def run(self, inputs: Tensor, targets: Tensor) -> dict[str, list[float]]:
-        self.found.clear()
+        self.values.clear()
         autograd([self.model], inputs, targets)
         for linear in self.model[:-1:2]:
             self.note("gradient/weight_norm", linear.weight.grad.norm())
             self.note("gradient/bias_norm", linear.bias.grad.norm())
-        self.found[
-            "gradient/preactivation_norm"
-        ].reverse()  # noted from the last layer to the first
-        names, values = self.found, torch.stack([torch.stack(v) for v in self.found.values()])
-        return dict(zip(names, values.tolist(), strict=True))
+        # Noted from the last layer to the first.
+        self.values["gradient/preactivation_norm"].reverse()
+        stacked = torch.stack([torch.stack(values) for values in self.values.values()])
+        return dict(zip(self.values, stacked.tolist(), strict=True))
 
 
 def contenders(case: Case) -> dict[str, Callable[[], object]]:
-    """Each by its name, after a first pass that is compared with ours."""
+    """name -> contender, after a first pass of each that is compared with ours."""
     network = build(case.batch, case.width, case.depth, case.replicas)
     inputs, targets = network.inputs, network.targets[:, None]
     models = [sequential(network, replica) for replica in range(case.replicas)]
-    found: dict[str, Callable[[], object]] = {
+    works: dict[str, Callable[[], object]] = {
         "fanin": lambda: fanin(network),
         "pass": network.run,
         "floor": floor(network),
@@ -204,30 +203,30 @@ def contenders(case: Case) -> dict[str, Callable[[], object]]:
                 np.testing.assert_allclose(
                     values, profile.curves[curve], rtol=1e-3, atol=1e-4 * size, err_msg=curve
                 )
-            found[name] = lambda hooks=hooks: hooks.run(inputs, targets)
-    return found
+            works[name] = lambda hooks=hooks: hooks.run(inputs, targets)
+    return works
 
 
-def rounds(found: dict[str, Callable[[], object]], seconds: float) -> dict[str, list[float]]:
-    """Seconds of each in every round, whose order is drawn anew."""
-    times: dict[str, list[float]] = {name: [] for name in found}
+def run_rounds(works: dict[str, Callable[[], object]], seconds: float) -> dict[str, list[float]]:
+    """Seconds of each contender in every round; each round has a new random order."""
+    times: dict[str, list[float]] = {name: [] for name in works}
     shuffle = random.Random(0)
-    order = list(found)
-    for work in found.values():
+    order = list(works)
+    for work in works.values():
         work()
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         shuffle.shuffle(order)
         for name in order:
             start = time.perf_counter()
-            found[name]()
+            works[name]()
             times[name].append(time.perf_counter() - start)
     return times
 
 
 def compare(case: Case) -> list[dict[str, object]]:
-    """A row a ratio: fanin over each peer, the bare pass over the floor, autograd over it."""
-    times = rounds(contenders(case), case.seconds)
+    """A row per ratio: fanin over each peer, and the bare pass and autograd over the floor."""
+    times = run_rounds(contenders(case), case.seconds)
     pairs = [("fanin", peer) for peer in times if peer not in ("fanin", "pass")]
     rows = []
     for name, peer in [*pairs, ("pass", "floor"), ("pass", "autograd"), ("autograd", "floor")]:
@@ -253,11 +252,11 @@ def compare(case: Case) -> list[dict[str, object]]:
     return rows
 
 
-def of_depth(depth: int) -> dict[str, float]:
-    """Milliseconds and bytes of this process, with what the stacks need beside them.
+def measure_depth(depth: int) -> dict[str, float]:
+    """Time per layer and memory of this process, and the memory that the stacks need.
 
-    The network of 2 layers that is run first has the libraries take what they take once. One
-    thread, since two that wait for each other tell more of a busy machine than of depth.
+    A network of 2 layers is run first, so that the libraries allocate what they need once. One
+    thread: the times of two that wait for each other depend on how busy the machine is.
     """
     torch.set_num_threads(1)
     fanin(build(200, 100, 2, 1))
@@ -280,17 +279,17 @@ def of_depth(depth: int) -> dict[str, float]:
 
 
 def _resident(which: str) -> int:
-    """Bytes of memory that this process has now (VmRSS), or has had at its fullest (VmHWM)."""
+    """Bytes of memory of this process now (VmRSS), or at its peak (VmHWM)."""
     status = Path("/proc/self/status").read_text()
     return 1024 * int(status.partition(f"{which}:")[2].split()[0])
 
 
-def against_depth() -> list[dict[str, float]]:
+def measure_depths() -> list[dict[str, float]]:
     rows = []
     for depth in DEPTHS:
         command = [sys.executable, "-m", "benchmarks.one_pass", "--depth", str(depth)]
-        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        rows.append(json.loads(told))
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        rows.append(json.loads(output))
         rows[-1]["grown_over_stacks"] = round(rows[-1]["grown_mb"] / rows[-1]["stacks_mb"], 2)
     return rows
 
@@ -312,10 +311,10 @@ def machine() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--depth", type=int, help="one depth, told as JSON")
+    parser.add_argument("--depth", type=int, help="one depth, printed as JSON")
     depth = parser.parse_args().depth
     if depth:
-        print(json.dumps(of_depth(depth)))
+        print(json.dumps(measure_depth(depth)))
         return
     print(f"One pass and every statistic of it. {machine()}\n")
     print("| case | | over | ratio, median (middle half) | target | ms | over, ms |")
@@ -331,13 +330,11 @@ def main() -> None:
             print(f"| {' | '.join(map(str, [*cells, row['over_ms']]))} |", flush=True)
     passed = (time.perf_counter() - start) * torch.get_num_threads()
     share = (time.process_time() - worked) / passed
-    print(
-        f"\nof its threads' time it was given {share:.0%}: the rest went to others, or in waiting"
-    )
+    print(f"\nused {share:.0%} of its threads' time: other processes or waiting took the rest")
     write("one_pass", rows)
     if not torch.cuda.is_available():
-        print("\nno CUDA device is at hand: no table of a GPU")
-    depths = against_depth()
+        print("\nno CUDA device: no table of a GPU")
+    depths = measure_depths()
     write("one_pass_depth", depths)
     print("\n| depth | us a layer | memory of the stacks, MB | memory taken, MB | over |")
     print("|---|---|---|---|---|")

@@ -23,21 +23,20 @@ from typing import Any
 
 from hydra.core import utils
 
-from fanin.config.schema import sweeper as sweep
-from fanin.runner import run as pipeline
-from fanin.runner import sweep as tracked_sweep
-from fanin.tracking import journal
-from fanin.tracking import run_record as record
+from fanin.config import job_spec
+from fanin.runner import compute, run, sweep
+from fanin.tracking import journal, run_record
+from hydra_plugins.fanin_sweeper import FaninSweeper
 
 RUN = Path(__file__).resolve().parents[1] / "run.py"
 FEW, MANY, ROUNDS = 4, 64, 3
 OF_A_JOB = {
-    "settings, classes, data": ("complete", "prepare", "begin"),
+    "settings, classes, data": ("complete_values", "prepare", "new_record"),
     "passes, seven of them": ("time_passes",),
-    "weights and statistics": ("make_network", "measure"),
-    "theory and advice": ("_beside_theory",),
-    "files": ("fill", "write"),
-    "the run opened in the store": ("_open",),
+    "weights and statistics": ("build_network", "measure"),
+    "theory and advice": ("predict_run", "add_predictions", "_advice"),
+    "files": ("write_result", "write"),
+    "the run opened in the store": ("_open_run",),
     "the run ended in the store": ("_deliver",),
 }
 """Parts of what a job does, and the functions that do them."""
@@ -79,17 +78,18 @@ def clocked_sweep(jobs: int) -> dict[str, float]:
 
         setattr(place, name, clocked)
 
-    for name in ("complete", "prepare", "begin", "time_passes", "make_network", "measure"):
-        clock(pipeline, name)
-    for name in ("_beside_theory", "fill", "_run_job"):
-        clock(pipeline, name)
-    clock(record.Record, "write")
-    clock(journal, "_open")
+    clock(job_spec, "complete_values")
+    for name in ("prepare", "new_record", "write_result", "_advice", "_run_job"):
+        clock(run, name)
+    for name in ("time_passes", "build_network", "measure", "predict_run", "add_predictions"):
+        clock(compute, name)
+    clock(run_record.RunRecord, "write")
+    clock(journal, "_open_run")
     clock(journal.Journal, "_deliver")
-    clock(utils, "run_job")  # of which the launcher, imported later, has this
-    clock(sweep.Sweep, "_launch")
-    clock(sweep.Sweep, "sweep")
-    clock(tracked_sweep.TrackedSweep, "_run_jobs")  # the launch, and the end
+    clock(utils, "run_job")  # the launcher, imported later, takes this one
+    clock(FaninSweeper, "_launch")
+    clock(FaninSweeper, "sweep")
+    clock(sweep.SweepRun, "_run_jobs")  # the launch, and the end
     line = ["-m", "init=xavier,kaiming", "depth=10,50", f"seed=range(0,{jobs // 4})"]
     sys.argv = [str(RUN), *line, f"hydra.sweep.dir={Path.cwd()}/sweep"]
     with suppress(SystemExit):

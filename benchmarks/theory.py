@@ -3,10 +3,9 @@
     python -m benchmarks.theory                    widths 100 and 400, half an hour on 2 cores
     python -m benchmarks.theory --width 100
 
-256 networks of depth 50 on N(0, 1) inputs for each; the stds at layers 1, 10 and 50 and the
-gradients at layers 1 and 40 (which are 49 and 10 layers below the last). Writes
-results/theory_WIDTH.csv and prints the medians that lie outside theory's band, the middle two
-thirds of seeds.
+For each, 256 networks of depth 50 on N(0, 1) inputs: the stds at layers 1, 10 and 50, and the
+gradients at layers 1 and 40 (49 and 10 layers below the last). Writes results/theory_WIDTH.csv and
+prints the medians outside theory's band, the middle two thirds of seeds.
 """
 
 import argparse
@@ -17,8 +16,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fanin.config.schema import option, options
-from fanin.measure import statistics
+from fanin.config.complete import build_option
+from fanin.config.options import option_names
+from fanin.measure import reductions
+from fanin.measure.statistics import GRADIENT
 from fanin.nn.activations import Activation
 from fanin.nn.init import Init
 from fanin.nn.losses import MSE
@@ -26,38 +27,38 @@ from fanin.nn.network import Network
 from fanin.nn.parameters import Parameters, draw
 from fanin.runner.data import Gaussian
 from fanin.theory.input_stats import describe
-from fanin.theory.mean_field import BANDED, GRADIENT, PERCENTILE, Prediction, predict
+from fanin.theory.mean_field import BANDED, PERCENTILE, Prediction, predict
 
 DEPTH, REPLICAS, BLOCK = 50, 256, 16
 BATCHES = {100: 50, 400: 10}
 LAYERS = {GRADIENT: (1, 40)}
 
 
-Found = dict[str, np.ndarray]
+Curves = dict[str, np.ndarray]
 """name -> (depth, replicas); gradients over the last layer's."""
 
 
-def given(name: str, activation: Activation) -> Init | None:
-    """The option of init for this activation; None where there is no critical point."""
+def resolved_init(name: str, activation: Activation) -> Init | None:
+    """The option of init for this activation; None if there is no critical point."""
     try:
-        return option("init", name, Init).given(activation)
+        return build_option("init", name, Init).resolve(activation)
     except ValueError:
         return None
 
 
-def measure(name: str, activations: dict[str, Activation], width: int) -> dict[str, Found]:
-    """Of each activation, under the same weights."""
+def measure(name: str, activations: dict[str, Activation], width: int) -> dict[str, Curves]:
+    """The curves of each activation, with the same weights."""
     batch = Gaussian().load(BATCHES[width])
     loss = MSE()
     targets = loss.prepare(batch.targets, torch.float32)
-    found: dict[str, dict[str, list[torch.Tensor]]] = {
+    blocks: dict[str, dict[str, list[torch.Tensor]]] = {
         activation: {curve: [] for curve in BANDED} for activation in activations
     }
     for first in range(0, REPLICAS, BLOCK):
         drawn: dict[Init, Parameters] = {}
         seeds = range(first, first + BLOCK)
         for activation, phi in activations.items():
-            init = given(name, phi)
+            init = resolved_init(name, phi)
             if init not in drawn:
                 drawn = {init: draw(init, seeds, depth=DEPTH, inputs=100, width=width, outputs=1)}
             parameters = drawn[init]
@@ -65,25 +66,27 @@ def measure(name: str, activations: dict[str, Activation], width: int) -> dict[s
                 parameters = Parameters(*(stack.clone() for stack in vars(parameters).values()))
                 init.fit(parameters.layers(), phi, batch.inputs)
             network = Network(parameters, phi, loss, batch.inputs, targets).run()
-            norms = statistics.norm(network.delta)
-            curves = statistics.std(network.z), statistics.std(network.a), norms / norms[-1:]
+            norms = reductions.norm(network.delta)
+            curves = reductions.std(network.z), reductions.std(network.a), norms / norms[-1:]
             for curve, values in zip(BANDED, curves, strict=True):
-                found[activation][curve].append(values)
+                blocks[activation][curve].append(values)
     return {
         activation: {curve: torch.cat(values, dim=1).numpy() for curve, values in curves.items()}
-        for activation, curves in found.items()
+        for activation, curves in blocks.items()
     }
 
 
 def compare(width: int) -> list[dict[str, str]]:
-    """A row an init and activation: how many spreads each median is off."""
+    """A row per init and activation: how many spreads each median is off."""
     rows = []
     inputs = describe(Gaussian().load(BATCHES[width]).inputs)
-    for name in options("init"):
-        every = {act: option("activation", act, Activation) for act in options("activation")}
-        activations = {act: phi for act, phi in every.items() if given(name, phi)}
+    for name in option_names("init"):
+        every = {
+            act: build_option("activation", act, Activation) for act in option_names("activation")
+        }
+        activations = {act: phi for act, phi in every.items() if resolved_init(name, phi)}
         for act, curves in measure(name, activations, width).items():
-            init = given(name, activations[act])
+            init = resolved_init(name, activations[act])
             prediction = predict(init, activations[act], inputs, depth=DEPTH, width=width)
             rows.append({"init": name, "activation": act})
             for curve, values in curves.items():
@@ -95,7 +98,7 @@ def compare(width: int) -> list[dict[str, str]]:
 
 
 def spreads_off(curve: str, layer: int, values: np.ndarray, prediction: Prediction) -> float:
-    """nan where float32 does not hold what theory has."""
+    """nan if float32 does not hold the value that theory predicts."""
     with np.errstate(all="ignore"):
         off = np.log(np.median(values[layer - 1])) - np.log(prediction.at(curve)[layer - 1])
         return float(off / prediction.spreads[curve][layer - 1])
@@ -112,20 +115,20 @@ def main() -> None:
             writer = csv.DictWriter(file, rows[0])
             writer.writeheader()
             writer.writerows(rows)
-        tell(width, rows)
+        print_outside(width, rows)
 
 
-def tell(width: int, rows: list[dict[str, str]]) -> None:
-    """What lies in the band, and what does not."""
-    found = [
+def print_outside(width: int, rows: list[dict[str, str]]) -> None:
+    """Print how many medians lie in the band, and those that do not."""
+    medians = [
         (row["init"], row["activation"], name, float(off))
         for row in rows
         for name, off in list(row.items())[2:]
     ]
-    known = [one for one in found if math.isfinite(one[-1])]
+    known = [one for one in medians if math.isfinite(one[-1])]
     outside = [one for one in known if abs(one[-1]) > PERCENTILE]
     print(f"width {width}: {len(known) - len(outside)} of {len(known)} medians in the band,")
-    print(f"{len(found) - len(known)} beyond float32; the middle one is off by")
+    print(f"{len(medians) - len(known)} beyond float32; the middle one is off by")
     print(f"{np.median([abs(one[-1]) for one in known]):.2f} spreads. Outside:")
     for one in outside:
         print(*one)

@@ -1,6 +1,6 @@
-"""The README's pictures, made anew from real sweeps: `python experiments/pictures`.
+"""Redraw the pictures of the README and docs/ from real sweeps: `python experiments/pictures`.
 
-It needs what the tests need, and Chromium; it takes two minutes.
+It needs what the tests need, and Chromium, and takes two minutes.
 """
 
 import re

@@ -9,7 +9,7 @@ __all__ = ["load"]
 
 
 def __getattr__(name: str) -> Any:
-    """`load`, when it is asked for: it needs torch and mlflow, which --help does not wait for."""
+    """Import `load` when it is used: it needs torch and mlflow, which --help does not wait for."""
     if name == "load":
         from fanin.runner.load import load
 

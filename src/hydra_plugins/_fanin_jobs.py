@@ -12,7 +12,8 @@ from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from fanin.config.schema import SettingError, register
+from fanin.config.errors import SettingError
+from fanin.config.schema import register
 
 SECONDS_TO_CLOSE = 5.0
 """How long an interrupted job may take to close its run."""

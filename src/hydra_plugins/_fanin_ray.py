@@ -10,7 +10,7 @@ from hydra.core.utils import JobReturn
 from omegaconf import DictConfig
 from ray.exceptions import RayError, RayTaskError, WorkerCrashedError
 
-from fanin.config.schema import SettingError
+from fanin.config.errors import SettingError
 from hydra_plugins._fanin_jobs import JobRunner, ProcessEndedError, check_positive, failed
 from hydra_plugins.fanin_launchers import FaninLauncher
 

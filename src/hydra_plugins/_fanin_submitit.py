@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ from hydra.core.utils import JobReturn
 from submitit import AutoExecutor, Job
 from submitit.core.utils import FailedJobError
 
-from fanin.config.schema import SettingError
+from fanin.config.errors import SettingError
 from hydra_plugins._fanin_jobs import (
     SECONDS_TO_CLOSE,
     JobRunner,
@@ -88,6 +88,7 @@ def launch(launcher: FaninLauncher, jobs: Sequence[Sequence[str]], first: int) -
     returns: dict[int, JobReturn] = {}
     running: dict[int, Job[JobReturn]] = {}
     give_up_at: dict[int, float] = {}  # for jobs that ended without a result so far
+    ended_state: Callable[[Any], str | None]
     if work.is_local:
         ended_state, patience = _local_ended_state, 0.0
     else:

@@ -18,7 +18,8 @@ from multiprocessing.context import ForkServerProcess
 import cloudpickle
 from hydra.core.utils import JobReturn, JobStatus, env_override
 
-from fanin.config.schema import SettingError, cores
+from fanin.config.errors import SettingError
+from fanin.config.resolvers import cores
 from hydra_plugins._fanin_jobs import (
     SECONDS_TO_CLOSE,
     JobRunner,

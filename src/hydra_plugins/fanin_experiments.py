@@ -8,7 +8,8 @@ from pathlib import Path
 from hydra.core.object_type import ObjectType
 from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
 
-from fanin.config.schema import PROJECT, experiment
+from fanin.config.experiment_file import load_experiment
+from fanin.config.project import PROJECT
 
 GROUP = "experiment"
 
@@ -25,7 +26,7 @@ class ExperimentSource(ConfigSource):
         if path is None or not path.is_file():
             raise ConfigLoadError(f"Config not found : {config_path}")
         header: dict[str, str | None] = {"package": "_global_"}
-        return ConfigResult(self.provider, self.full_path(), experiment(path), header)
+        return ConfigResult(self.provider, self.full_path(), load_experiment(path), header)
 
     def available(self) -> bool:
         return True

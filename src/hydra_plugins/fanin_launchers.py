@@ -19,7 +19,8 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from fanin.config.schema import PROJECT, SettingError
+from fanin.config.errors import SettingError
+from fanin.config.project import PROJECT
 
 if TYPE_CHECKING:
     from hydra_plugins._fanin_jobs import JobRunner

@@ -12,9 +12,10 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf, open_dict
 from workplace import PROJECT
 
-from fanin.config.compose import ConfigTemplate
-from fanin.config.schema import GROUPS, completed, register
-from fanin.config.sweeper import TemplateConfigLoader
+from fanin.config.complete import complete_values
+from fanin.config.compose import ConfigTemplate, TemplateConfigLoader
+from fanin.config.schema import register
+from fanin.config.settings import GROUPS
 
 BOTH = {
     "values": ["depth=3", "seed=7", "init.scale=1.5", "jacobian=true", "tracking.parent=12ab"],
@@ -59,16 +60,16 @@ def test_is_what_hydra_composes(loaders, overrides):
     quick.load_sweep_config(sweep, ["seed=99", *overrides])  # it must leave no trace
     expected, found = (loader.load_sweep_config(sweep, overrides) for loader in (plain, quick))
     assert OmegaConf.to_yaml(found) == OmegaConf.to_yaml(expected)
-    assert told(found) == told(expected)
+    assert types_and_flags(found) == types_and_flags(expected)
 
 
-def told(config, name="") -> dict[str, tuple]:
+def types_and_flags(config, name="") -> dict[str, tuple]:
     """The types and flags of every part."""
     own = {name: (OmegaConf.get_type(config), config._metadata.flags, config._metadata.object_type)}
     for key in config if OmegaConf.is_dict(config) and not config._is_none() else ():
         node = config._get_node(key)
         own[f"{name}.{key}"] = type(node), node._metadata.optional, node._metadata.ref_type
-        own |= told(node, f"{name}.{key}") if OmegaConf.is_config(node) else {}
+        own |= types_and_flags(node, f"{name}.{key}") if OmegaConf.is_config(node) else {}
     return own
 
 
@@ -105,15 +106,15 @@ MADE_FROM_OTHERS = {
     "jobs", [VALUES, CLASSES, MADE_FROM_OTHERS], ids=["values", "classes", "interpolations"]
 )
 @pytest.mark.parametrize("backwards", [False, True])
-def test_jobs_that_are_alike_are_completed_as_each_by_itself(loaders, jobs, backwards):
+def test_jobs_of_one_template_are_completed_as_each_by_itself(loaders, jobs, backwards):
     sweep, plain, quick = loaders
     lines = [["activation=relu", *line] for line in jobs.values()]
     if backwards:
         lines.reverse()
-    alike = ConfigTemplate(own(plain, sweep, lines[0]), {}, quick.parted(lines[0])[1])
+    template = ConfigTemplate(own(plain, sweep, lines[0]), {}, quick.split_overrides(lines[0])[1])
     for line in [*lines, *lines]:
-        _, values = quick.parted(line)
-        found, expected = alike.completed(values), completed(own(plain, sweep, line))
+        _, values = quick.split_overrides(line)
+        found, expected = template.complete(values), complete_values(own(plain, sweep, line))
         assert repr(found) == repr(expected)
         found["depth"] = None  # it must leave no trace
 
@@ -125,10 +126,10 @@ def test_what_an_option_makes_from_others_follows_them(text):
         parts = {"timing": {"repeats": repeats}, "kind": "timing", "tracking": {"uri": "http://x"}}
         return OmegaConf.create({**made, **parts, "device": {"name": text}})
 
-    alike = ConfigTemplate(config(2), {}, {"timing.repeats": 2})
+    template = ConfigTemplate(config(2), {}, {"timing.repeats": 2})
     for repeats in (2, 3, 2):
-        found = alike.completed({"timing.repeats": repeats})
-        assert found == completed(config(repeats))
+        found = template.complete({"timing.repeats": repeats})
+        assert found == complete_values(config(repeats))
 
 
 def test_all_jobs_have_the_time_of_their_sweep(loaders):
@@ -143,13 +144,13 @@ def test_all_jobs_have_the_time_of_their_sweep(loaders):
 def test_of_what_differs_in_single_values_one_is_completed_in_full(loaders, monkeypatch):
     sweep, plain, quick = loaders
     lines = [["init=xavier", f"seed={n}", f"depth={n + 1}"] for n in range(5)]
-    alike = ConfigTemplate(own(plain, sweep, lines[0]), {}, quick.parted(lines[0])[1])
+    template = ConfigTemplate(own(plain, sweep, lines[0]), {}, quick.split_overrides(lines[0])[1])
     in_full = []
     monkeypatch.setattr(
-        "fanin.config.compose.completed", lambda c: in_full.append(c) or completed(c)
+        "fanin.config.compose.complete_values", lambda c: in_full.append(c) or complete_values(c)
     )
     for line in lines:
-        alike.completed(quick.parted(line)[1])
+        template.complete(quick.split_overrides(line)[1])
     assert len(in_full) == 1
 
 

@@ -4,34 +4,30 @@ import re
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import OmegaConf
 from workplace import PROJECT, options
 
-from fanin.config import schema
-from fanin.config.schema import SettingError
+from fanin.config.compose import compose_overrides
+from fanin.config.errors import SettingError
+from fanin.config.settings import GROUPS, Settings
 from fanin.nn.device import memory_of
-from fanin.runner import results as record
-from fanin.runner.run import Parts, estimate, make_network, prepare
+from fanin.runner.compute import build_network
+from fanin.runner.fingerprint import config_hash
+from fanin.runner.ingredients import prepare
+from fanin.runner.new_run import common_tags
+from fanin.runner.preflight import estimate, size_of
+from fanin.runner.run_params import params_of, public_values
 
-CASES = [(group, option) for group in schema.GROUPS for option in options(group)]
+CASES = [(group, option) for group in GROUPS for option in options(group)]
 
 
 @pytest.fixture
 def composed(monkeypatch):
-    """Compose as run.py does: overrides -> (config, choices)."""
+    """Compose as run.py does: overrides -> (settings, choices)."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    schema.register()
 
     def make(*overrides: str):
-        with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
-            config = compose("config", list(overrides), return_hydra_config=True)
-        HydraConfig.instance().set_config(config)
-        choices = schema.chosen(config.hydra)
-        task = OmegaConf.masked_copy(config, [name for name in config if name != "hydra"])
-        schema.check(task)
-        return schema.complete(task), choices
+        values, choices = compose_overrides(overrides)
+        return Settings.from_values(values), choices
 
     return make
 
@@ -53,8 +49,7 @@ def test_every_option_makes_a_network_that_runs(composed, table, group, option):
         pytest.skip(f"no {option} here")
     extra = {"file": [f"data.path={table}"], "cross_entropy": ["data=digits"]}.get(option, [])
     config, choices = composed(f"{group}={option}", "depth=2", "batch_size=2", *extra)
-    parts: Parts = prepare(config, choices)
-    network, fit_steps = make_network(config, parts)
+    network, fit_steps = build_network(config, prepare(config, choices))
     assert (fit_steps is None) == (option != "lsuv")
     assert network.run().loss.isfinite().all()
 
@@ -68,21 +63,23 @@ def test_every_option_opens_by_saying_what_it_is(group, option):
 @pytest.mark.parametrize("option", options("init"))
 def test_every_init_has_a_bias_std(composed, option):
     config, _ = composed(f"init={option}")
-    assert config.init.bias_std == (None if option == "torch_default" else 0)
+    assert config.init["bias_std"] == (None if option == "torch_default" else 0)
 
 
 def test_defaults_are_the_chapters(composed):
     config, choices = composed()
-    assert (config.batch_size, config.data.features, config.hidden_size) == (200, 100, 100)
+    assert (config.batch_size, config.data["features"], config.hidden_size) == (200, 100, 100)
     assert (choices["init"], choices["activation"], config.depth) == ("kaiming", "relu", 10)
-    assert (choices["device"], config.init.bias_std) == ("auto", 0)
+    assert (choices["device"], config.init["bias_std"]) == ("auto", 0)
     assert prepare(config, choices).inputs.shape == (200, 100)
 
 
 def test_an_estimate_counts_the_jacobian(composed):
     def estimated(*overrides: str) -> tuple[float, int]:
         config, choices = composed("depth=30", "hidden_size=500", "batch_size=2", *overrides)
-        return estimate(config, prepare(config, choices))
+        made = prepare(config, choices)
+        size = size_of(config, made.inputs.shape[1], made.outputs)
+        return estimate(config, made.device, made.dtype, size)
 
     seconds, memory = estimated()
     more_seconds, more_memory = estimated("jacobian=true")
@@ -116,7 +113,7 @@ def test_jacobians_without_room_are_refused(composed):
 
 def test_equal_runs_have_equal_hashes_wherever_they_are_tracked(composed):
     def hash_of(*overrides: str) -> str:
-        return record.config_hash(OmegaConf.to_container(composed(*overrides)[0]))
+        return config_hash(composed(*overrides)[0].as_values())
 
     assert hash_of("tracking.experiment=here") == hash_of("tracking.experiment=there")
     assert hash_of("init.scale=2") == hash_of("init.scale=2.0") == hash_of()
@@ -126,8 +123,8 @@ def test_equal_runs_have_equal_hashes_wherever_they_are_tracked(composed):
 
 def test_no_password_reaches_the_record(composed, tmp_path):
     config, choices = composed("tracking.uri=postgresql://me:secret@host/db")
-    values = OmegaConf.to_container(config)
-    assert record.params(values, choices)["tracking.uri"] == "postgresql://***@host/db"
-    assert "secret" not in str(record.public_values(values))
+    values = config.as_values()
+    assert params_of(values, choices)["tracking.uri"] == "postgresql://***@host/db"
+    assert "secret" not in str(public_values(values))
     typed = ["tracking.parent=abc", "depth=1", "tracking.uri=http://me:secret@host"]
-    assert record.tags(typed)["overrides"] == "depth=1 tracking.uri=http://***@host"
+    assert common_tags(typed)["overrides"] == "depth=1 tracking.uri=http://***@host"

@@ -7,13 +7,13 @@ from contextlib import closing
 
 import pytest
 import torch
-from omegaconf import OmegaConf
 from workplace import Workplace
 
-from fanin.config.schema import SettingError, arguments, check_disk
-from fanin.nn.device import computes
-from fanin.runner import run as pipeline
-from fanin.runner.run import prepare
+from fanin.config.errors import SettingError
+from fanin.config.settings import Settings
+from fanin.nn.device import can_multiply
+from fanin.runner import ingredients
+from fanin.runner.preflight import check_disk
 
 OPTIONS = "critical, glorot, kaiming, lecun, lsuv, normal, orthogonal, small, torch_default, xavier"
 
@@ -138,7 +138,7 @@ WRONG = {
     "data.features=99999999999": "data.features=99999999999 data.outputs=1 data.seed=0: too large",
     "sweep.resume=true": "sweep.resume=true: belongs to a sweep; add -m",
     "sweep.save_as=x": "sweep.save_as=x: belongs to a sweep; add -m",
-    "from_run=abc": "from_run=abc: is repeated as a sweep; add -m",
+    "from_run=abc": "from_run=abc: repeats a run as a sweep; add -m",
     "-m from_run=abc": "from_run=abc: Run with id=abc not found",
     "-m from_run=abc experiment=chapter/engines": "from_run and experiment: each is a sweep",
     "-m sweep.resume=maybe": "sweep.resume=maybe: use true or false",
@@ -201,26 +201,18 @@ def test_the_same_line_from_a_process_of_its_own(workplace, typed):
     assert WRONG[typed] in line
 
 
-def test_flags_may_stand_anywhere():
-    typed = ["init=xavier,kaiming", "-m", "depth=10,50", "--cfg", "job", "~claims"]
-    first = ["-m", "--cfg", "job"]
-    assert arguments(typed) == [*first, "init=xavier,kaiming", "depth=10,50", "~claims"]
-    assert arguments(["-m"]) == ["-m"]
-    assert arguments([]) == []
-
-
 def test_a_dtype_that_the_device_does_not_have(monkeypatch):
     """As on a device without half precision; there is none to try it on."""
-    monkeypatch.setattr(pipeline, "computes", lambda device, dtype: dtype.itemsize > 2)
-    config = OmegaConf.create({"device": {"name": "cpu"}, "dtype": "float16"})
+    monkeypatch.setattr(ingredients, "can_multiply", lambda device, dtype: dtype.itemsize > 2)
+    settings = Settings(device={"name": "cpu"}, dtype="float16")
     line = "dtype=float16: device=cpu cannot compute with it; use float32, float64 or device=cpu"
     with pytest.raises(SettingError, match=re.escape(line)):
-        prepare(config, {})
+        ingredients.prepare(settings, {})
 
 
 def test_what_no_machine_computes_with():
-    assert computes(torch.device("cpu"), torch.float64)
-    assert not computes(torch.device("cpu"), torch.bool)
+    assert can_multiply(torch.device("cpu"), torch.float64)
+    assert not can_multiply(torch.device("cpu"), torch.bool)
 
 
 def test_a_disk_without_room(tmp_path):

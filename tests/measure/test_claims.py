@@ -1,19 +1,20 @@
 """Claims, judged on profiles made by hand."""
 
+import json
 import math
 
 import numpy as np
 import pytest
 
-from fanin.measure.claims import Claim
+from fanin.measure.claims import Claim, ClaimVerdict
 from fanin.measure.profile import Profile
 from fanin.measure.result import RunResult
 
 
-def job(init: str, *std: float, depth: str = "2", **numbers: float):
+def job(init: str, *std: float, depth: int = 2, **numbers: float):
     curves = {"activation/std": np.array(std)}
     named = {f"summary/{name}": value for name, value in numbers.items()}
-    params = {"init": init, "depth": depth, "init.scale": "2.0"}
+    params = {"init": init, "depth": depth, "init.scale": 2.0}
     return RunResult(params, Profile(depth=len(std), curves=curves, numbers=named), "healthy", "")
 
 
@@ -56,10 +57,10 @@ def test_verdicts(settings, expected):
 
 def test_a_ratio_is_to_the_job_that_differs_in_no_more():
     jobs = [
-        job("xavier", 0.5, depth="1"),
-        job("kaiming", 1.0, depth="1"),
-        job("xavier", 0.25, 0.1, depth="2"),
-        job("kaiming", 1.0, 0.8, depth="2"),
+        job("xavier", 0.5, depth=1),
+        job("kaiming", 1.0, depth=1),
+        job("xavier", 0.25, 0.1, depth=2),
+        job("kaiming", 1.0, 0.8, depth=2),
     ]
     claim = Claim("so", "activation/std", {"init": "kaiming"}, ratio_to={"init": "xavier"}, above=0)
     finding = claim.judge(jobs, ["init", "depth"])
@@ -87,4 +88,22 @@ def test_a_finding_shows_the_bound_beside_the_value():
     ],
 )
 def test_a_claim_that_cannot_be_judged_says_why(settings, message):
-    assert Claim("so", "activation/std", **settings).wrong() == message
+    assert Claim("so", "activation/std", **settings).problem() == message
+
+
+def test_a_list_that_jobs_share_is_one_value():
+    """And not a choice of its parts, as it is in `where`."""
+    jobs = [
+        RunResult({"init": init, "sizes": sizes}, job(init, std).profile, "healthy", "")
+        for init, std, sizes in (("a", 4.0, [1, 2]), ("b", 2.0, [1, 2]), ("b", 1.0, [3]))
+    ]
+    claim = Claim("so", "activation/std", {"init": "a"}, ratio_to={"init": "b"}, between=[2, 2])
+    assert claim.judge(jobs, ["init", "sizes"]).verdict == ClaimVerdict.KEPT
+
+
+def test_a_verdict_is_its_word_wherever_it_is_written():
+    for verdict, word in zip(ClaimVerdict, ("kept", "broken", "untested"), strict=True):
+        assert verdict == word
+        assert f"{verdict} {verdict!s}" == f"{word} {word}"
+        assert json.dumps({"verdict": verdict}) == f'{{"verdict": "{word}"}}'
+        assert {word: 1}[verdict] == 1

@@ -21,8 +21,8 @@ MEAN, SPREAD, LARGEST = (
 
 
 def singular_values(network):
-    found = spectrum(network)
-    return np.ldexp(found.values, found.exponents[..., None])
+    result = spectrum(network)
+    return np.ldexp(result.values, result.exponents[..., None])
 
 
 def jacobian(network, replica, number):
@@ -47,14 +47,14 @@ def test_autograd_agrees(build, activation, depth, features):
     inputs = torch.randn(6, features, generator=torch.Generator().manual_seed(1))
     init, sizes = Normal(std=0.4, bias_std=0.3), {"depth": depth, "width": 12, "inputs": inputs}
     network = build(init, activation, seeds=range(2), dtype=torch.float64, **sizes).run()
-    found = singular_values(network)
-    assert found.shape == (2, INPUTS, min(features, 12))
+    measured = singular_values(network)
+    assert measured.shape == (2, INPUTS, min(features, 12))
     expected = {name: np.empty((2, INPUTS)) for name in (MEAN, SPREAD, LARGEST)}
     for replica, number in np.ndindex(2, INPUTS):
         exact = jacobian(network, replica, number)
         values = torch.linalg.svdvals(exact).numpy()
         np.testing.assert_allclose(
-            found[replica, number], values, rtol=1e-12, atol=1e-13 * values[0]
+            measured[replica, number], values, rtol=1e-12, atol=1e-13 * values[0]
         )
         eigenvalues = torch.linalg.eigvalsh(exact @ exact.mT).numpy()
         assert eigenvalues.shape == (12,)
@@ -68,9 +68,9 @@ def test_autograd_agrees(build, activation, depth, features):
 @pytest.mark.parametrize("batch", [1, 3, 4, 9])
 def test_the_first_inputs_of_the_batch_are_taken(build, batch):
     inputs = torch.randn(batch, 5)
-    found = spectrum(build(XAVIER, Tanh(), depth=2, width=5, inputs=inputs).run())
-    assert found.values.shape == (1, min(batch, INPUTS), 5)
-    assert found.exponents.shape == (1, min(batch, INPUTS))
+    result = spectrum(build(XAVIER, Tanh(), depth=2, width=5, inputs=inputs).run())
+    assert result.values.shape == (1, min(batch, INPUTS), 5)
+    assert result.exponents.shape == (1, min(batch, INPUTS))
 
 
 @pytest.mark.parametrize("init", [Orthogonal(), LSUV()], ids=["orthogonal", "lsuv"])
@@ -86,8 +86,8 @@ def test_orthogonal_weights_and_no_activation_lose_no_direction(build, init, dep
 def test_relu_and_orthogonal_weights_in_one_layer(build):
     """J is the rows of an orthonormal matrix that are on, times sqrt(2)."""
     network = build(Orthogonal(scale=2.0), ReLU(), depth=1, width=40, inputs=torch.randn(4, 40))
-    found, on = singular_values(network.run())[0], (network.z[0, 0] > 0).sum(-1)
-    for values, count in zip(found, on.tolist(), strict=True):
+    measured, on = singular_values(network.run())[0], (network.z[0, 0] > 0).sum(-1)
+    for values, count in zip(measured, on.tolist(), strict=True):
         np.testing.assert_allclose(values[:count], math.sqrt(2), rtol=1e-6)
         np.testing.assert_allclose(values[count:], 0, atol=1e-6)
 
@@ -104,7 +104,7 @@ def test_a_product_of_any_size_has_the_same_spread(build, power):
     assert np.array_equal(before.exponents + 50 * power, after.exponents)
     assert np.array_equal(before.numbers()[SPREAD], after.numbers()[SPREAD])
     assert after.numbers()[MEAN] == {-30: 0, 0: before.numbers()[MEAN], 30: math.inf}[power]
-    # Of 2^1500 the first cannot be said, of 2^-1500 it is 0.
+    # Of 2^1500 the first overflows, of 2^-1500 it is 0.
     assert len(list(after.rows())) == (0 if power == 30 else 4 * 20)
 
 

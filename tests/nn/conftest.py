@@ -1,4 +1,4 @@
-"""What the rooms of the ground floor share: every option that conf/ offers, by its file."""
+"""Fixtures of nn: every option in conf/, from its file."""
 
 import pytest
 import torch
@@ -53,8 +53,8 @@ def init_name(request):
 
 @pytest.fixture(scope="session")
 def make_init(init_name):
-    """The init of that file, with settings of one's own, as it is for tanh where that matters."""
-    return lambda **settings: make("init", init_name, **settings).given(Tanh())
+    """Makes the init of that file with other settings, resolved for tanh."""
+    return lambda **settings: make("init", init_name, **settings).resolve(Tanh())
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from fanin.nn.activations import ELU, Activation, LeakyReLU, ReLU, Softsign, into
+from fanin.nn.activations import ELU, Activation, LeakyReLU, ReLU, Softsign, make_in_place
 
 DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 # A small slope is a difference of numbers near 1, which GELU's tanh form multiplies by up to 40.
@@ -172,7 +172,7 @@ def test_every_activation_has_a_file():
 def test_a_value_written_where_it_belongs_is_the_same(activation, dtype):
     z = torch.linspace(-6, 6, 1001).to(dtype)
     out = torch.full_like(z, math.nan)
-    into(activation)(z, out=out)
+    make_in_place(activation)(z, out=out)
     assert torch.equal(out, activation.forward(z))
 
 
@@ -182,5 +182,5 @@ def test_a_subclass_is_asked_for_its_own_value():
             return 2 * super().forward(z)
 
     z, out = torch.tensor([-1.0, 3.0]), torch.empty(2)
-    into(Doubled())(z, out=out)
+    make_in_place(Doubled())(z, out=out)
     assert out.tolist() == [0, 6]

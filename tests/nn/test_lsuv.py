@@ -30,12 +30,12 @@ def drawn(init, inputs, *, depth=6, width=40, outputs=5, seeds=(0,)):
 
 def stds(layers, activation, inputs):
     """(layers, replicas), of the pre-activations over batch and units, in float64."""
-    x, found = inputs, []
+    x, values = inputs, []
     for w, b in layers:
         z = x @ w + b
-        found.append(z.double().flatten(1).std(1))
+        values.append(z.double().flatten(1).std(1))
         x = activation.forward(z)
-    return torch.stack(found)
+    return torch.stack(values)
 
 
 @pytest.mark.parametrize("bias_std", [0, 0.3])
@@ -130,10 +130,10 @@ def test_a_dead_replica_is_left_alone_and_the_others_are_not():
     parameters = drawn(init, inputs, seeds=range(3))
     parameters.hidden[2, 1] = 0
     init.fit(parameters.layers(), ReLU(), inputs)
-    found = stds(parameters.layers(), ReLU(), inputs)
-    assert (found[:, [0, 2]] - 1).abs().max() <= 0.01
-    assert (found[:3, 1] - 1).abs().max() <= 0.01
-    assert not found[3:, 1].any()
+    layer_stds = stds(parameters.layers(), ReLU(), inputs)
+    assert (layer_stds[:, [0, 2]] - 1).abs().max() <= 0.01
+    assert (layer_stds[:3, 1] - 1).abs().max() <= 0.01
+    assert not layer_stds[3:, 1].any()
     assert all(w[1].isfinite().all() for w, _ in parameters.layers())
 
 

@@ -1,4 +1,4 @@
-"""Parameters: a seed means one network, whatever stands beside it and in whatever dtype."""
+"""Parameters: a seed means one network, in any dtype, whatever the other seeds are."""
 
 from itertools import pairwise
 

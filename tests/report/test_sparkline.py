@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 
-from fanin.report.sparkline import BLOCKS, sparklines
+from fanin.report.sparkline import BLOCKS, make_sparklines
 
 
 def drawn(*curves: list[float]) -> list[str]:
-    return sparklines([np.array(curve, dtype=float) for curve in curves])
+    return make_sparklines([np.array(curve, dtype=float) for curve in curves])
 
 
 def test_a_block_a_layer_on_the_scale_that_all_share():
@@ -26,7 +26,7 @@ def test_what_does_not_change_looks_steady():
 def test_a_deep_net_is_shown_from_its_first_layer_to_its_last():
     curve = np.ones(1000)
     curve[0], curve[-1] = 1e-4, 1e4
-    (line,) = sparklines([curve])
+    (line,) = make_sparklines([curve])
     assert line == "▁" + 10 * "▅" + "█"
 
 

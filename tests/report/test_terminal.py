@@ -1,4 +1,4 @@
-"""The final table, as text."""
+"""Tables and sentences on the screen, as text."""
 
 import io
 import math
@@ -9,20 +9,15 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from fanin.measure import verdict as verdict_module
 from fanin.measure.profile import Profile
 from fanin.measure.result import RunResult
-from fanin.report.comparison import Line, compare
-from fanin.report.progress import progress
-from fanin.report.terminal import (
-    print_explanations,
-    print_links,
-    print_location,
-    show,
-    show_comparison,
-)
-
-VERDICTS = re.findall(r"^    ([a-z]+) {3,}", verdict_module.__doc__, re.MULTILINE)
+from fanin.measure.verdict import VERDICTS
+from fanin.report.comparison import compare
+from fanin.report.line import Line
+from fanin.report.progress import show_progress
+from fanin.report.results_table import print_comparison, print_explanations, print_results
+from fanin.report.sweep_tables import Failure, PlannedJob, print_failures, print_plan
+from fanin.report.terminal import print_links, print_location
 
 
 def line(init: str, std: list[float], verdict: str) -> Line:
@@ -42,7 +37,7 @@ def line(init: str, std: list[float], verdict: str) -> Line:
             "summary/backward_ms": 12.0,
         },
     )
-    params = {"init": init, "depth": str(len(std))}
+    params = {"init": init, "depth": len(std)}
     return Line({}, [RunResult(params, profile, verdict, f"it is {verdict}")])
 
 
@@ -57,7 +52,7 @@ def test_a_row_a_job_with_the_first_and_the_last_finite_value():
         line("kaiming", [0.8, 0.5], "healthy"),
         line("normal", [10, 1e36, math.nan], "exploding"),
     ]
-    lines = printed(lambda console: show(rows, ["init", "depth"], console))
+    lines = printed(lambda console: print_results(rows, ["init", "depth"], console))
     kaiming, normal = (line.split() for line in lines[-2:])
     assert kaiming[:5] == ["kaiming", "2", "0.8", "0.5", "0.707"]
     # No job has a growth of its gradients here: the column is left out.
@@ -67,31 +62,35 @@ def test_a_row_a_job_with_the_first_and_the_last_finite_value():
 
 
 def test_small_numbers_are_written_short():
-    lines = printed(lambda c: show([line("xavier", [1, 2.98e-8], "vanishing")], ["init"], c))
+    lines = printed(
+        lambda c: print_results([line("xavier", [1, 2.98e-8], "vanishing")], ["init"], c)
+    )
     assert lines[-1].split()[2] == "2.98e-8"
 
 
 def test_settings_are_shown_as_they_are():
     rows = [line("[red]x[/y]", [1], "healthy")]
-    assert printed(lambda console: show(rows, ["init"], console))[-1].startswith("[red]x[/y]")
+    assert printed(lambda console: print_results(rows, ["init"], console))[-1].startswith(
+        "[red]x[/y]"
+    )
 
 
 @pytest.mark.parametrize("verdict", VERDICTS)
 def test_every_verdict_has_its_colour_on_a_terminal_and_none_elsewhere(verdict):
     row = line("xavier", [1], verdict)
-    assert printed(lambda c: show([row], ["init"], c))[-1].split()[-1] == verdict
+    assert printed(lambda c: print_results([row], ["init"], c))[-1].split()[-1] == verdict
     text = io.StringIO()
     terminal = Console(file=text, width=120, force_terminal=True, color_system="standard")
-    show([row], ["init"], terminal)
+    print_results([row], ["init"], terminal)
     assert re.search(rf"\x1b\[[\d;]+m{verdict}", text.getvalue())
 
 
 def test_rows_whose_settings_are_not_all_there():
-    plain = line("b", [1], "healthy").outcome
-    scaled = replace(plain, params=plain.params | {"init": "a", "init.scale": "2"})
+    (plain,) = line("b", [1], "healthy").results
+    scaled = replace(plain, params=plain.params | {"init": "a", "init.scale": 2.0})
     shown = compare([plain, scaled], ["init", "init.scale"], "")
-    lines = printed(lambda c: show_comparison(shown, ["init", "init.scale"], c))
-    assert [row.split()[:2] for row in lines[2:4]] == [["b", "-"], ["a", "2"]]
+    lines = printed(lambda c: print_comparison(shown, ["init", "init.scale"], c))
+    assert [row.split()[:2] for row in lines[2:4]] == [["b", "-"], ["a", "2.0"]]
 
 
 def test_an_address_is_one_line_however_long():
@@ -103,12 +102,47 @@ def test_an_address_is_one_line_however_long():
 @pytest.mark.parametrize(
     ("jobs", "more"), [(1, []), (8, []), (9, ["and 1 more"]), (40, ["and 32 more"])]
 )
-def test_a_line_a_job_says_why_up_to_eight(jobs, more):
-    named = [(f"seed={n}", line("x", [1], "dead").outcome) for n in range(jobs)]
+def test_a_sentence_a_job_explains_it_up_to_eight(jobs, more):
+    named = [(f"seed={n}", line("x", [1], "dead")) for n in range(jobs)]
     blank, *lines = printed(lambda console: print_explanations(named, console))
     assert blank == ""
     assert lines[: min(jobs, 8)] == [f"seed={n} is dead: it is dead" for n in range(min(jobs, 8))]
     assert [line.split(":")[0] for line in lines[8:]] == more
+
+
+def test_the_same_advice_is_not_repeated():
+    (dead,) = line("x", [1], "dead").results
+    jobs = [Line({}, [replace(dead, advice=f"init={init}")]) for init in "aab"]
+    lines = printed(lambda c: print_explanations([("it", job) for job in jobs], c))
+    assert [text.strip() for text in lines[2::2]] == [
+        "try init=a",
+        "same suggestion as above",
+        "try init=b",
+    ]
+
+
+def test_an_unknown_verdict_is_shown_without_a_style():
+    lines = printed(lambda c: print_results([line("x", [1], "[b]odd")], ["init"], c))
+    assert lines[-1].split()[-1] == "[b]odd"
+
+
+def test_a_plan_shows_settings_that_some_jobs_lack():
+    jobs = [
+        PlannedJob(0, {"init": "a", "init.scale": 2.0}, 0.4, 2**20, "to run", "healthy?", 0.5),
+        PlannedJob(1, {"init": "b"}, 0, 0, "left out", "", math.nan),
+    ]
+    lines = printed(lambda c: print_plan(jobs, ["init", "init.scale"], c))
+    assert [row.split() for row in lines[2:]] == [
+        ["0", "a", "2.0", "0.4", "s", "1", "MiB", "0.5", "healthy?", "to", "run"],
+        ["1", "b", "-", "-", "-", "-", "-", "left", "out"],
+    ]
+
+
+def test_a_failure_is_shown_as_it_is():
+    failure = Failure(3, "init=[red]", "it [bold]broke[/bold]", None)
+    assert printed(lambda c: print_failures([failure], c))[-1].split() == [
+        *("3", "init=[red]", "it", "[bold]broke[/bold]", "-")
+    ]
 
 
 def test_where_to_look(monkeypatch, tmp_path):
@@ -123,6 +157,6 @@ def test_where_to_look(monkeypatch, tmp_path):
 
 def test_the_bar_ends_at_what_was_done(capsys):
     done = 0
-    with progress("jobs", 3, lambda: done):
+    with show_progress("jobs", 3, lambda: done):
         done = 3
     assert "3/3" in capsys.readouterr().err

@@ -7,10 +7,8 @@ import pytest
 from workplace import Workplace
 
 import fanin
-from fanin.config.schema import SettingError
-from fanin.measure.profile import Profile
-from fanin.measure.result import RunResult
-from fanin.runner.load import varying
+from fanin.config.errors import SettingError
+from fanin.runner.varying import swept_params, varying_params
 
 
 @pytest.fixture(scope="module")
@@ -96,19 +94,24 @@ def test_a_store_that_is_not_there_is_not_made(workplace):
     assert [*workplace.folder.iterdir()] == []
 
 
-def job(**params):
-    return RunResult(
-        {name.replace("__", "."): v for name, v in params.items()}, Profile(0, {}, {}), "", ""
-    )
+def params(**values):
+    return {name.replace("__", "."): value for name, value in values.items()}
 
 
 def test_settings_that_go_with_an_option_do_not_vary_of_themselves():
-    xavier = job(init="xavier", init__scale="1.0", depth="5", tracking__timeout="10")
-    kaiming = job(init="kaiming", init__scale="2.0", depth="5", tracking__timeout="20")
-    other = job(init="kaiming", init__scale="2.5", depth="5", tracking__timeout="10")
-    orthogonal = job(init="orthogonal", depth="5", tracking__timeout="10")
-    assert varying([xavier, kaiming]) == ["init"]
-    assert varying([xavier, kaiming, orthogonal]) == ["init"]
-    assert varying([kaiming, other]) == ["init.scale"]
-    assert varying([xavier, kaiming, other]) == ["init", "init.scale"]
-    assert varying([kaiming]) == []
+    xavier = params(init="xavier", init__scale=1.0, depth=5, tracking__timeout=10)
+    kaiming = params(init="kaiming", init__scale=2.0, depth=5, tracking__timeout=20)
+    other = params(init="kaiming", init__scale=2.5, depth=5, tracking__timeout=10)
+    orthogonal = params(init="orthogonal", depth=5, tracking__timeout=10)
+    assert varying_params([xavier, kaiming]) == ["init"]
+    assert varying_params([xavier, kaiming, orthogonal]) == ["init"]
+    assert varying_params([kaiming, other]) == ["init.scale"]
+    assert varying_params([xavier, kaiming, other]) == ["init", "init.scale"]
+    assert varying_params([kaiming]) == []
+
+
+def test_a_sweep_varies_in_what_its_line_sweeps():
+    jobs = [["depth=1", "+init=xavier", "hidden_size=${depth}"], ["depth=2", "+init=kaiming"]]
+    jobs[1].append("hidden_size=${depth}")
+    assert swept_params(jobs, params(init="xavier", depth=1, hidden_size=1)) == ["depth", "init"]
+    assert swept_params(jobs[:1], params(depth=1)) == []

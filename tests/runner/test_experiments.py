@@ -3,8 +3,6 @@
 import csv
 import json
 import shutil
-import textwrap
-from itertools import takewhile
 
 import pytest
 from omegaconf import OmegaConf
@@ -143,17 +141,6 @@ claims:
     metric: activation/std
     above: 0.01
 """
-
-
-def test_the_readmes_own_experiment_runs_and_keeps_its_claim(copy):
-    readme = (PROJECT / "README.md").read_text()
-    _, _, block = readme.partition("`experiments/mine.yaml`:\n\n")
-    lines = takewhile(lambda line: line.startswith("    ") or not line, block.splitlines())
-    (copy.project / "experiments" / "mine.yaml").write_text(textwrap.dedent("\n".join(lines)))
-    copy.run("experiment=mine", "claims.strict=true", "timing.repeats=1")
-    jobs = children(copy, "mine")
-    assert {job.data.params["activation"] for job in jobs} == {"tanh"}
-    assert len(jobs) == 3
 
 
 def test_a_file_of_ones_own_is_listed_and_runs(copy):

@@ -167,7 +167,7 @@ def test_what_was_measured_elsewhere_is_read_from_the_store(tmp_path):
     (tmp_path / "sweep").rename(tmp_path / "gone")
     again = workplace.run(*line, "sweep.resume=true")
     assert again.stdout.split("\n\n")[0] == first.stdout.split("\n\n")[0]
-    assert "2 finished before" in again.stdout
+    assert "2 already done" in again.stdout
 
 
 def test_a_sweep_that_goes_on_is_not_resumed(tmp_path):

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from workplace import Workplace
 
-from fanin.config.experiment_file import (
-    Setting,
-    experiment_file,
-    overrides_of_run,
+from fanin.config.saved_sweep import (
+    LineSetting,
+    experiment_content,
+    overrides_of_params,
     overrides_of_sweep,
 )
 
@@ -164,9 +164,9 @@ def test_a_tracked_sweep_is_repeated_with_what_is_typed(workplace):
 )
 def test_code_is_not_taken_from_a_run(param):
     params = dict.fromkeys(("init", "activation", "data", "loss", "device"), "a")
-    assert overrides_of_run(params) == [f"{group}=a" for group in params]
+    assert overrides_of_params(params) == [f"{group}=a" for group in params]
     with pytest.raises(ValueError, match="taken from a store"):
-        overrides_of_run(params | param)
+        overrides_of_params(params | param)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_code_is_not_taken_from_a_sweep(text):
 @pytest.mark.parametrize("params", [{}, {"lr": "0.1"}, {"init": "kaiming", "depth": "3"}])
 def test_a_run_of_something_else_is_refused(params):
     with pytest.raises(ValueError, match="it is no run of fanin"):
-        overrides_of_run(params)
+        overrides_of_params(params)
 
 
 def test_a_run_that_is_not_there(workplace):
@@ -223,13 +223,13 @@ def test_a_poisoned_run_is_refused(workplace):
 
 def test_values_come_back_as_they_went():
     settings = [
-        Setting("data.path", "", "it's a \\ path, really", False, True, False),
-        Setting("init.scale", "1,2", None, True, True, False),
-        Setting("timing.product", "true", True, False, True, False),
-        Setting("seed", "3", 3, False, True, False),
-        Setting("tracking.uri", "x", "x", False, True, False),
+        LineSetting("data.path", "", "it's a \\ path, really", False, True, False),
+        LineSetting("init.scale", "1,2", None, True, True, False),
+        LineSetting("timing.product", "true", True, False, True, False),
+        LineSetting("seed", "3", 3, False, True, False),
+        LineSetting("tracking.uri", "x", "x", False, True, False),
     ]
-    file = experiment_file({}, settings, [{"init": "xavier", "seed": 1}])
+    file = experiment_content({}, settings, [{"init": "xavier", "seed": 1}])
     text = yaml.safe_dump(file, sort_keys=False)
     assert overrides_of_sweep(text) == [
         "data.path='it\\'s a \\ path, really'",
@@ -242,7 +242,7 @@ def test_values_come_back_as_they_went():
 
 @given(st.text(st.characters(exclude_categories=["C"]), min_size=1).filter(lambda t: "${" not in t))
 def test_any_text_comes_back_as_it_went(text):
-    setting = Setting("data.path", "", text, False, True, False)
-    (line,) = overrides_of_sweep(yaml.safe_dump(experiment_file({}, [setting], [])))
+    setting = LineSetting("data.path", "", text, False, True, False)
+    (line,) = overrides_of_sweep(yaml.safe_dump(experiment_content({}, [setting], [])))
     (override,) = OverridesParser.create().parse_overrides([line])
     assert str(override.value()) == text

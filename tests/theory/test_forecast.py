@@ -17,7 +17,7 @@ XAVIER, KAIMING = VarianceScaling(scale=1.0), VarianceScaling(scale=2.0)
 INPUTS = describe(Gaussian().load(200).inputs)
 
 
-def foreseen(init, activation, depth, *, width=100, dtype=torch.float32, inputs=INPUTS):
+def predict_verdict(init, activation, depth, *, width=100, dtype=torch.float32, inputs=INPUTS):
     prediction = predict(init, activation, inputs, depth=depth, width=width)
     return forecast(prediction, activation, inputs, width=width, dtype=dtype)
 
@@ -40,37 +40,37 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("init", "activation", "depth", "said"), CASES)
-def test_what_is_foreseen_is_what_is_measured(build, profile, init, activation, depth, said):
-    found = foreseen(init, activation, depth)
-    assert (found.said, found.is_sure) == (said, not said.endswith("?"))
-    assert verdict(profile(build(init, activation, depth=depth))) == found.verdict
+@pytest.mark.parametrize(("init", "activation", "depth", "label"), CASES)
+def test_the_forecast_is_what_is_measured(build, profile, init, activation, depth, label):
+    outlook = predict_verdict(init, activation, depth)
+    assert (outlook.label, outlook.is_sure) == (label, not label.endswith("?"))
+    assert verdict(profile(build(init, activation, depth=depth))) == outlook.verdict
 
 
 def test_near_a_threshold_some_seeds_may_differ():
-    found = foreseen(XAVIER, Tanh(), 200, width=64)
-    assert (found.said, found.is_sure) == ("healthy?", False)
+    outlook = predict_verdict(XAVIER, Tanh(), 200, width=64)
+    assert (outlook.label, outlook.is_sure) == ("healthy?", False)
 
 
 def test_theory_is_sure_of_no_narrow_net():
-    assert foreseen(KAIMING, ReLU(), 4, width=10).said == "healthy?"
-    assert foreseen(KAIMING, ReLU(), 4, width=40).said == "healthy"
+    assert predict_verdict(KAIMING, ReLU(), 4, width=10).label == "healthy?"
+    assert predict_verdict(KAIMING, ReLU(), 4, width=40).label == "healthy"
 
 
 def test_the_dtype_decides_what_overflows():
-    assert foreseen(Normal(), Identity(), 6, dtype=torch.float16).verdict == "nonfinite"
-    assert foreseen(Normal(), Identity(), 6).verdict == "exploding"
+    assert predict_verdict(Normal(), Identity(), 6, dtype=torch.float16).verdict == "nonfinite"
+    assert predict_verdict(Normal(), Identity(), 6).verdict == "exploding"
 
 
 def test_the_numbers_are_those_of_the_typical_seed(build, profile):
-    found = foreseen(KAIMING, ReLU(), 10)
+    outlook = predict_verdict(KAIMING, ReLU(), 10)
     curves = profile(build(KAIMING, ReLU(), depth=10, seeds=range(64))).curves
-    assert found.std == pytest.approx(curves["activation/std"][-1], rel=0.1)
+    assert outlook.std == pytest.approx(curves["activation/std"][-1], rel=0.1)
     gradients = curves["gradient/preactivation_norm"]
-    assert found.gradient == pytest.approx(gradients[0] / gradients[-1], rel=0.2)
-    assert found.cosine == pytest.approx(curves["activation/correlation"][-1], abs=0.02)
+    assert outlook.gradient == pytest.approx(gradients[0] / gradients[-1], rel=0.2)
+    assert outlook.cosine == pytest.approx(curves["activation/correlation"][-1], abs=0.02)
 
 
 def test_a_single_input_has_no_cosine():
-    found = foreseen(KAIMING, ReLU(), 10, inputs=describe(Gaussian().load(1).inputs))
-    assert (found.verdict, math.isnan(found.cosine)) == ("healthy", True)
+    outlook = predict_verdict(KAIMING, ReLU(), 10, inputs=describe(Gaussian().load(1).inputs))
+    assert (outlook.verdict, math.isnan(outlook.cosine)) == ("healthy", True)

@@ -22,12 +22,14 @@ def test_every_activation_has_an_independent_formula():
 @pytest.mark.parametrize("q", [1e-12, 1.0, 30.0, 1e12])
 @pytest.mark.parametrize("name", NAMES)
 def test_moments_in_high_precision(name, q):
-    found = moments(made("activation", name), q)
+    computed = moments(made("activation", name), q)
     second = expectation(name, q, "second")
-    assert found.mean == pytest.approx(expectation(name, q, "mean"), abs=1e-10 * math.sqrt(second))
-    assert found.second.value == pytest.approx(second, rel=1e-10)
-    assert found.variance.value == pytest.approx(expectation(name, q, "variance"), rel=1e-9)
-    assert found.slope.value == pytest.approx(expectation(name, q, "slope"), rel=1e-10)
+    assert computed.mean == pytest.approx(
+        expectation(name, q, "mean"), abs=1e-10 * math.sqrt(second)
+    )
+    assert computed.second.value == pytest.approx(second, rel=1e-10)
+    assert computed.variance.value == pytest.approx(expectation(name, q, "variance"), rel=1e-9)
+    assert computed.slope.value == pytest.approx(expectation(name, q, "slope"), rel=1e-10)
 
 
 @pytest.mark.parametrize("q", [0.01, 1.0, 30.0])

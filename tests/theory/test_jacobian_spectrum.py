@@ -112,7 +112,7 @@ def test_a_mean_too_large_or_small_for_a_number_leaves_the_spread():
 
 
 def mean_field(init, activation, width, depth):
-    """Layer by layer for inputs of second moment 1: what isometry.spectrum is told."""
+    """Layer by layer for inputs of second moment 1: the arguments of `spectrum`."""
     step = 1e-3
     z = (torch.arange(-10_000, 10_000, dtype=torch.float64) + 0.5) * step
     density = step * (-z * z / 2).exp() / math.sqrt(2 * math.pi)
@@ -154,9 +154,9 @@ def test_networks_of_ten_layers(build, init, activation):
     network.forward()
     measured = spectrum(network).numbers()
     mean, spread = jacobian_spectrum.spectrum(*mean_field(init, activation, n, depth))
-    found = measured["summary/jacobian_spread"]
-    error = found.std(ddof=1) / math.sqrt(8)
-    assert abs(found.mean() - spread) <= 0.03 * spread + 3 * error
+    spreads = measured["summary/jacobian_spread"]
+    error = spreads.std(ddof=1) / math.sqrt(8)
+    assert abs(spreads.mean() - spread) <= 0.03 * spread + 3 * error
     logs = np.log(measured["summary/jacobian_mean_square"] / mean)
     assert abs(logs.mean()) <= 0.03 + 3 * logs.std(ddof=1) / math.sqrt(8)
     assert logs.std(ddof=1) < 0.4

@@ -8,15 +8,20 @@ import torch
 from scipy.special import digamma, polygamma
 from workplace import made, options
 
-from fanin.measure import statistics
+from fanin.measure import reductions
+from fanin.measure.statistics import GRADIENT, STD
 from fanin.nn.activations import SELU, Identity, ReLU, Sigmoid, Tanh
 from fanin.nn.init import Normal, Orthogonal, VarianceScaling
 from fanin.theory.input_stats import Inputs, describe
-from fanin.theory.mean_field import BANDED, GRADIENT, STD, predict
+from fanin.theory.mean_field import BANDED, predict
 
 XAVIER, KAIMING = VarianceScaling(scale=1.0), VarianceScaling(scale=2.0)
-ONE = Inputs(count=1, features=100, second_moment=1.0, cosine=0.0, scatter=0.0, share=1.0)
-PAIR = Inputs(count=2, features=100, second_moment=1.0, cosine=0.0, scatter=0.0, share=0.5)
+ONE = Inputs(
+    count=1, features=100, second_moment=1.0, cosine=0.0, cosine_variance=0.0, self_share=1.0
+)
+PAIR = Inputs(
+    count=2, features=100, second_moment=1.0, cosine=0.0, cosine_variance=0.0, self_share=0.5
+)
 
 
 def infinite(init, activation, depth, inputs=PAIR):
@@ -48,8 +53,8 @@ def test_gradients_under_xavier_and_tanh(layer, product):
     ("layer", "cosine"), [(1, 1 / math.pi), (2, 0.49373109), (10, 0.87153552), (50, 0.98786194)]
 )
 def test_kaiming_and_relu_forget_their_input(layer, cosine):
-    found = infinite(KAIMING, ReLU(), 50)["activation/correlation"][layer - 1]
-    assert found == pytest.approx(cosine, abs=1e-8)
+    predicted = infinite(KAIMING, ReLU(), 50)["activation/correlation"][layer - 1]
+    assert predicted == pytest.approx(cosine, abs=1e-8)
 
 
 def test_one_layer_of_the_others():
@@ -112,7 +117,7 @@ def test_orthogonal_weights_keep_every_length():
 def test_biases_take_no_part_on_the_way_back(build, activation):
     init = Orthogonal(bias_std=0.5)
     network = build(init, activation, depth=10, width=50, seeds=range(64), batch=20).run()
-    norms = statistics.norm(network.delta)
+    norms = reductions.norm(network.delta)
     logs = np.log((norms[0] / norms[-1]).numpy())
     prediction = predict(init, activation, describe(network.inputs), depth=10, width=50)
     spread = prediction.spreads[GRADIENT][0]
@@ -126,7 +131,7 @@ def test_inputs_of_any_size_are_described(scale):
     described, plain = describe(scale * x), describe(x)
     assert described.second_moment == pytest.approx(scale**2 * plain.second_moment)
     assert described.cosine == pytest.approx(plain.cosine)
-    assert describe(x[[0, 2, 2]]).share == 1
+    assert describe(x[[0, 2, 2]]).self_share == 1
 
 
 class Leaky(ReLU):
@@ -162,10 +167,10 @@ def test_inputs_are_described_by_their_moments():
     assert (inputs.count, inputs.features) == (3, 2)
     assert inputs.second_moment == pytest.approx(50 / 6)
     assert inputs.cosine == pytest.approx(0.8)
-    assert inputs.share == pytest.approx(0.5)
+    assert inputs.self_share == pytest.approx(0.5)
     assert describe(torch.eye(4)).cosine == pytest.approx(0)
     assert describe(torch.zeros(2, 2)).second_moment == 0
-    assert describe(torch.ones(1, 3)).share == pytest.approx(1)
+    assert describe(torch.ones(1, 3)).self_share == pytest.approx(1)
 
 
 def test_equal_networks_are_worked_out_once():
@@ -186,16 +191,16 @@ def test_medians_of_many_seeds_lie_on_theory(build, init_name):
     for name in options("activation"):
         activation = made("activation", name)
         try:
-            init = made("init", init_name).given(activation)
+            init = made("init", init_name).resolve(activation)
         except ValueError:  # no critical point
             continue
         network = build(init, activation, depth=depth, seeds=range(replicas), batch=20)
         init.fit(network.parameters.layers(), activation, network.inputs)
         network.run()
-        norms = statistics.norm(network.delta)
+        norms = reductions.norm(network.delta)
         measured = {
-            "preactivation/std": statistics.std(network.z),
-            STD: statistics.std(network.a),
+            "preactivation/std": reductions.std(network.z),
+            STD: reductions.std(network.a),
             GRADIENT: norms / norms[-1:],
         }
         prediction = predict(init, activation, describe(network.inputs), depth=depth, width=100)

@@ -15,7 +15,7 @@ import torch
 from scipy.special import digamma, polygamma
 from scipy.stats import binom
 
-from fanin.measure import statistics
+from fanin.measure import reductions
 from fanin.nn.activations import SELU, Identity, ReLU, Sigmoid, Tanh
 from fanin.nn.init import Normal, VarianceScaling
 
@@ -42,7 +42,7 @@ def assert_mean(samples, expected, also=0.0):
 
 def second_moment(stack):
     """Of the entries of each layer and replica."""
-    return (statistics.norm(stack) ** 2 / stack[0, 0].numel()).numpy()
+    return (reductions.norm(stack) ** 2 / stack[0, 0].numel()).numpy()
 
 
 def in_blocks(build, init, activation, replicas, block=64, **sizes):
@@ -68,8 +68,8 @@ def test_one_layer(build, profile, *, activation, mean, std, second):
     # Rows of 10 times the identity: all 256 x 100 x 100 entries of z are independent.
     network = build(XAVIER, activation, depth=1, seeds=range(256), inputs=10 * torch.eye(100))
     curves = profile(network).curves
-    means = statistics.mean(network.a)[0].numpy()
-    stds = statistics.std(network.a)[0].numpy()
+    means = reductions.mean(network.a)[0].numpy()
+    stds = reductions.std(network.a)[0].numpy()
     assert_mean(means, mean)
     assert_mean(stds**2, std**2)
     assert_mean(second_moment(network.a)[0], second)
@@ -206,8 +206,8 @@ def tanh_nets(build):
         build, XAVIER, Tanh(), 32, block=8, depth=51, width=400, inputs=unit_rows(16, 400)
     ):
         network.backward()
-        stds.append(statistics.std(network.a))
-        norms.append(statistics.norm(network.delta))
+        stds.append(reductions.std(network.a))
+        norms.append(reductions.norm(network.delta))
     return torch.cat(stds, dim=1).numpy(), torch.cat(norms, dim=1).numpy()
 
 
@@ -240,7 +240,7 @@ def test_tanh_on_its_critical_line(build, weights, biases, fixed_point):
     ):
         network.backward()
         qs.append(second_moment(network.z))
-        norms.append(statistics.norm(network.delta))
+        norms.append(reductions.norm(network.delta))
     qs, norms = np.concatenate(qs, axis=1), torch.cat(norms, dim=1).numpy()
     for layer in (1, 2, 5, 10, 20):
         assert_mean(np.log(qs[layer - 1] / fixed_point), 0, also=layer / 400)
@@ -254,7 +254,7 @@ def test_kaiming_and_relu_forget_their_input(build):
     inputs = math.sqrt(n) * torch.eye(n)[:2]
     network = build(KAIMING, ReLU(), depth=10, width=n, seeds=range(16), inputs=inputs)
     network.forward()
-    cosines = statistics.correlation(network.a).numpy()
+    cosines = reductions.correlation(network.a).numpy()
     for layer, expected in ((1, 1 / math.pi), (2, 0.49373109), (10, 0.87153552)):
         assert_mean(cosines[layer - 1], expected, also=1 / n)
 
@@ -273,7 +273,7 @@ def test_the_chapters_two_layers_are_an_ordinary_draw(build, init, stack, mean, 
     network = build(init, ReLU(), depth=1, width=50, seeds=range(256))
     network.forward()
     values = getattr(network, stack)
-    means, stds = statistics.mean(values)[0].numpy(), statistics.std(values)[0].numpy()
+    means, stds = reductions.mean(values)[0].numpy(), reductions.std(values)[0].numpy()
     assert abs(mean - means.mean()) <= 3 * means.std()
     assert abs(std - stds.mean()) <= 3 * stds.std()
     assert stds.std() < 0.03 * std
@@ -291,7 +291,7 @@ def test_the_chapters_two_layers_are_an_ordinary_draw(build, init, stack, mean, 
 def test_the_chapters_fifty_layers_are_an_ordinary_draw(build, init, activation, std):
     network = build(init, activation, depth=50, seeds=range(64))
     network.forward()
-    logs = statistics.std(network.a)[-1].log().numpy()
+    logs = reductions.std(network.a)[-1].log().numpy()
     assert logs.min() < math.log(std) < logs.max()
     assert abs(math.log(std) - logs.mean()) <= 2.5 * logs.std()
     assert logs.std() < 1.2

@@ -2,15 +2,24 @@
 
 import re
 
+import mlflow
 import pytest
 from browser import chromium, needs_chromium
 from playwright.sync_api import expect
 from server import Server
 from workplace import Workplace
 
-from fanin.tracking import ui as links
+from fanin.tracking.ui import LOCAL, Pages
+from fanin.tracking.versions import has_tested_ui
 
-pytestmark = needs_chromium
+pytestmark = [
+    needs_chromium,
+    pytest.mark.skipif(
+        not has_tested_ui(mlflow.__version__),
+        reason="fanin links only to the plain pages of this MLflow",
+    ),
+]
+PAGES = Pages("1", is_tested=True)
 DEPTHS = {"xavier relu 10x100": 10, "xavier relu 50x100": 50}
 DEPTHS |= {"kaiming relu 10x100": 10, "kaiming relu 50x100": 50}
 LONG = 30_000  # milliseconds, for a page on a busy machine
@@ -28,7 +37,7 @@ def main_job(tmp_path_factory):
         with chromium(width=1900) as page:
             page.set_default_timeout(LONG)
             expect.set_options(timeout=LONG)
-            printed = done.stdout.replace(links.LOCAL, server.address)
+            printed = done.stdout.replace(LOCAL, server.address)
             yield parent, workplace.children(), printed, page, server.address
     finally:
         server.stop()
@@ -96,14 +105,14 @@ def test_the_printed_link_draws_all_jobs_over_the_layers(main_job, look, what, m
 
 def test_the_figures_show(main_job, look):
     parent, *_ = main_job
-    page = look(links.run_page("1", parent.info.run_id))
+    page = look(PAGES.run(parent.info.run_id))
     page.get_by_text("Show more").click()
     page.wait_for_function(
         "[...document.images].some(i => i.src.includes('comparison.svg') && i.width > 500)"
     )
-    page = look(links.run_page("1", parent.info.run_id, "comparison.png"))
+    page = look(PAGES.run(parent.info.run_id, "comparison.png"))
     page.wait_for_function("[...document.images].some(i => i.naturalWidth > 1000)")
-    page = look(links.run_page("1", parent.info.run_id, "comparison.html"))
+    page = look(PAGES.run(parent.info.run_id, "comparison.html"))
     shown = page.frame_locator("iframe")
     expect(shown.locator(".scatterlayer .trace").first).to_be_attached()
     expect(shown.locator("tbody")).to_have_count(4)
@@ -111,7 +120,7 @@ def test_the_figures_show(main_job, look):
 
 def test_the_description_says_what_came_out_and_leads_to_the_curves(main_job, look):
     parent, *_ = main_job
-    page = look(links.run_page("1", parent.info.run_id))
+    page = look(PAGES.run(parent.info.run_id))
     expect(page.get_by_text("Where will a signal survive: init xavier, kaiming")).to_be_visible()
     expect(page.get_by_text("2 healthy, 1 collapsed, 1 vanishing")).to_be_visible()
     with page.expect_popup() as opened:
@@ -125,7 +134,7 @@ def test_the_description_says_what_came_out_and_leads_to_the_curves(main_job, lo
 
 def test_the_table_of_a_sweep_has_the_verdicts_and_the_numbers(main_job, look):
     parent, children, *_ = main_job
-    page = look(links.runs_table("1", parent.info.run_id))
+    page = look(PAGES.runs_table(parent.info.run_id))
     expect(rows(page)).to_have_count(4)
     by_std = sorted(children, key=lambda run: run.data.metrics["activation/std"])
     for n, run in enumerate(by_std):
@@ -153,15 +162,15 @@ def test_the_view_of_the_experiment_is_in_the_menu(look):
 def test_a_run_says_what_it_asked_and_how_to_repeat_it(main_job, look):
     _, children, *_ = main_job
     run = next(r for r in children if r.data.tags["verdict"] == "vanishing")
-    page = look(links.run_page("1", run.info.run_id))
+    page = look(PAGES.run(run.info.run_id))
     expect(page.get_by_text("survive 50 layers of 100 units with relu under init")).to_be_visible()
     page.get_by_text("Show more").click()
     expect(page.get_by_text("python run.py init=xavier depth=50")).to_be_visible()
-    page = look(links.run_page("1", run.info.run_id, "profile.csv"))
+    page = look(PAGES.run(run.info.run_id, "profile.csv"))
     expect(page.get_by_text("Previewing the first 50 rows")).to_be_visible()
 
 
 def test_all_charts_of_a_sweep_show_its_jobs(main_job, look):
     parent, *_ = main_job
-    page = look(links.charts("1", parent.info.run_id))
+    page = look(PAGES.charts(parent.info.run_id))
     assert {name for name, _ in drawn(page)} == {*DEPTHS}

@@ -1,4 +1,4 @@
-"""Addresses in MLflow's UI. Whether they open what they say, tests/test_ui.py looks."""
+"""Addresses in MLflow's UI. test_browser.py looks whether they open what they say."""
 
 import json
 from itertools import pairwise
@@ -6,7 +6,10 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from fanin.tracking import ui as links
+from fanin.tracking.ui import LOCAL, MAX_RUNS, Pages, base_address, format_view, picture_address
+
+PAGES = Pages("1", is_tested=True)
+PLAIN = Pages("1", is_tested=False)
 
 
 def query(address: str) -> dict[str, str]:
@@ -14,10 +17,10 @@ def query(address: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("uri", "base"),
+    ("uri", "address"),
     [
-        ("sqlite:////a/b.db", links.LOCAL),
-        ("postgresql+psycopg://me:secret@host/mlflow", links.LOCAL),
+        ("sqlite:////a/b.db", LOCAL),
+        ("postgresql+psycopg://me:secret@host/mlflow", LOCAL),
         ("http://host:5000", "http://host:5000"),
         ("https://host/mlflow/", "https://host/mlflow"),
         ("https://me:p@ss/word@host:80/", "https://host:80"),
@@ -25,26 +28,26 @@ def query(address: str) -> dict[str, str]:
         ("https://host/?token=x", "https://host"),
     ],
 )
-def test_a_server_is_its_own_base_and_no_password_is_in_it(uri, base):
-    assert links.base(uri) == base
+def test_a_server_is_its_own_base_and_no_password_is_in_it(uri, address):
+    assert base_address(uri) == address
 
 
 def test_curves_lie_over_each_other_on_a_log_scale():
-    address = links.curves("7", ["a" * 32, "b" * 32], ["x/std", "x/std_theory"])
+    address = Pages("7", is_tested=True).curves(["a" * 32, "b" * 32], ["x/std", "x/std_theory"])
     assert address.startswith("#/metric?")
-    said = query(address)
-    assert json.loads(said["runs"]) == ["a" * 32, "b" * 32]
-    assert json.loads(said["experiments"]) == ["7"]
-    assert json.loads(said["plot_metric_keys"]) == ["x/std", "x/std_theory"]
-    assert (said["x_axis"], said["y_axis_scale"]) == ("step", "log")
+    values = query(address)
+    assert json.loads(values["runs"]) == ["a" * 32, "b" * 32]
+    assert json.loads(values["experiments"]) == ["7"]
+    assert json.loads(values["plot_metric_keys"]) == ["x/std", "x/std_theory"]
+    assert (values["x_axis"], values["y_axis_scale"]) == ("step", "log")
 
 
-@pytest.mark.parametrize("count", [1, links.MAX_RUNS, links.MAX_RUNS + 1, 1000])
+@pytest.mark.parametrize("count", [1, MAX_RUNS, MAX_RUNS + 1, 1000])
 def test_of_many_runs_some_spread_evenly_are_in_the_address(count):
     ids = [f"{n:032x}" for n in range(count)]
-    address = links.curves("1", ids, ["x"])
+    address = PAGES.curves(ids, ["x"])
     shown = [int(run, 16) for run in json.loads(query(address)["runs"])]
-    assert len(shown) == min(count, links.MAX_RUNS)
+    assert len(shown) == min(count, MAX_RUNS)
     assert (shown[0], shown[-1]) == (0, count - 1)
     gaps = [after - before for before, after in pairwise(shown)]
     assert not gaps or max(gaps) - min(gaps) <= 1
@@ -54,21 +57,37 @@ def test_of_many_runs_some_spread_evenly_are_in_the_address(count):
 @pytest.mark.parametrize(
     "address",
     [
-        links.curves("1", ["a"], ["x/std", "x/a b"]),
-        links.charts("1", "key"),
-        links.runs_table("1", "key"),
-        links.run_page("1", "a", "a (b) [c].png"),
-        links.picture("a", "a (b) [c].png"),
+        PAGES.curves(["a"], ["x/std", "x/a b"]),
+        PAGES.charts("key"),
+        PAGES.runs_table("key"),
+        PAGES.run("a", "a (b) [c].png"),
+        picture_address("a", "a (b) [c].png"),
     ],
 )
 def test_neither_markdown_nor_a_terminal_ends_an_address_early(address):
     assert not set(address) & set(" \"'`<>[]{}()|\\^")
 
 
+def test_a_ui_that_no_test_has_seen_is_entered_at_its_plain_pages():
+    assert (
+        PLAIN.run("a" * 32)
+        == PLAIN.run("a" * 32, "page.html")
+        == f"#/experiments/1/runs/{'a' * 32}"
+    )
+    for address in (PLAIN.curves(["a"], ["x"]), PLAIN.charts("key"), PLAIN.runs_table("key")):
+        assert address == "#/experiments/1"
+
+
+@pytest.mark.parametrize("pages", [PAGES, PLAIN])
+def test_an_id_ends_no_address(pages):
+    assert " " not in pages.run("a) [b](c d")
+    assert ")" not in pages.run("a) [b](c d")
+
+
 def test_a_view_shows_its_columns_and_its_sweep_in_order():
-    kept = json.loads(links.view("mine", ["params.depth", "metrics.x/std"], 5, "p", "x/std"))
-    assert (kept["name"], kept["createdAt"]) == ("mine", 5)
-    state = json.loads(kept["state"])
+    view = json.loads(format_view("mine", ["params.depth", "metrics.x/std"], 5, "p", "x/std"))
+    assert (view["name"], view["createdAt"]) == ("mine", 5)
+    state = json.loads(view["state"])
     assert state["selectedColumns"] == ["params.`depth`", "metrics.`x/std`"]
     assert state["searchFilter"] == "tags.mlflow.parentRunId = 'p'"
     assert (state["orderByKey"], state["orderByAsc"]) == ("metrics.`x/std`", True)

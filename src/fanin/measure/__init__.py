@@ -1,1 +1,1 @@
-"""First floor: what a pass tells, and what theory says that it should."""
+"""Measurement: statistics, times, the Jacobian; the profile, verdict and claims made of them."""

@@ -1,4 +1,4 @@
-"""Claims: what an experiment expects, as data, held against what was measured.
+"""Claims: machine-checked expectations of an experiment.
 
     claims:
       - says: He's scale keeps fifty ReLU layers alive
@@ -7,43 +7,47 @@
         between: [0.1, 3]
 
 `where` selects jobs by their params, and each of them must keep the claim. The value is the
-metric's at the last layer, or at `layer`, or a number such as summary/loss. With `ratio_to` it
-is divided by the same value of the job that differs in no more than what is named there.
+metric's at the last layer, or at `layer`, or a number such as summary/loss. With `ratio_to` it is
+divided by the same value of the job that differs only in the settings named there.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from fanin.measure.params import Params, matches
 
 if TYPE_CHECKING:  # the schema needs Claim, and must not wait for torch
     from fanin.measure.profile import Profile
+    from fanin.measure.result import RunResult
 
-Params = Mapping[str, str]
 
+class ClaimVerdict(str, Enum):
+    """UNTESTED: no job that ended well tests the claim."""
 
-class RunResult(Protocol):
-    """A job that has ended well."""
+    KEPT = "kept"
+    BROKEN = "broken"
+    UNTESTED = "untested"
 
-    @property
-    def params(self) -> Params: ...
-
-    @property
-    def profile(self) -> "Profile": ...
+    def __str__(self) -> str:
+        return self.value
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What became of a claim: kept, broken, or untested because no job was there to test it.
+    """How a claim fared against the jobs of a sweep.
 
-    metric: with the layer and what it is divided by, where the claim names them.
+    says: the claim's. metric: with the layer and what it is divided by, if the claim names them.
+    expected, measured: as texts, such as "0.1 to 3" and "0.53".
     """
 
     says: str
     metric: str
     expected: str
     measured: str
-    verdict: str
+    verdict: ClaimVerdict
 
 
 @dataclass
@@ -59,8 +63,8 @@ class Claim:
     above: float | None = None
     ratio_to: dict[str, Any] | None = None
 
-    def wrong(self) -> str | None:
-        """Why the claim could not be judged, whatever is measured; None where it could."""
+    def problem(self) -> str | None:
+        """Why the claim cannot be judged, whatever is measured; None if it can."""
         if self.between is None and self.below is None and self.above is None:
             return "it has no bound; add between, below or above"
         low, *high = self.between or [0, 0]
@@ -71,15 +75,31 @@ class Claim:
         return None
 
     def selects(self, params: Params) -> bool:
-        return agree(params, self.where)
+        """Whether `where` selects a job with these params."""
+        return matches(params, self.where)
 
-    def expects(self) -> str:
-        low, high = self._bounds()
-        if math.isinf(low):
-            return f"at most {high:.12g}"
-        return f"at least {low:.12g}" if math.isinf(high) else f"{low:.12g} to {high:.12g}"
+    def judge(self, results: "Sequence[RunResult]", varying: Sequence[str]) -> Finding:
+        """Judge the claim by the results of a sweep whose jobs differ in the settings `varying`."""
+        values: list[float] = []
+        for result in results:
+            if self.selects(result.params):
+                value = self._value(result.profile)
+                values += [value / base for base in self._bases(result, results, varying)]
+        if not values:
+            verdict = ClaimVerdict.UNTESTED
+        elif all(self._is_kept_by(value) for value in values):
+            verdict = ClaimVerdict.KEPT
+        else:
+            verdict = ClaimVerdict.BROKEN
+        return Finding(
+            says=self.says,
+            metric=self._describe_value(),
+            expected=self._describe_bounds(),
+            measured=_format_range(values, self._digits()),
+            verdict=verdict,
+        )
 
-    def keeps(self, value: float) -> bool:
+    def _is_kept_by(self, value: float) -> bool:
         low, high = self._bounds()
         return low <= value <= high
 
@@ -88,22 +108,14 @@ class Claim:
         low = low if self.above is None else max(low, self.above)
         return low, high if self.below is None else min(high, self.below)
 
-    def judge(self, jobs: Sequence[RunResult], varying: Sequence[str]) -> Finding:
-        """Hold the claim against the jobs of a sweep that differ in the settings `varying`."""
-        values = []
-        for job in jobs:
-            if self.selects(job.params):
-                value = self._value(job.profile)
-                values += [value / base for base in self._bases(job, jobs, varying)]
-        if not values:
-            verdict = "untested"
-        else:
-            verdict = "kept" if all(self.keeps(value) for value in values) else "broken"
-        measured = _range(values, self._digits())
-        return Finding(self.says, self._value_said(), self.expects(), measured, verdict)
+    def _describe_bounds(self) -> str:
+        low, high = self._bounds()
+        if math.isinf(low):
+            return f"at most {high:.12g}"
+        return f"at least {low:.12g}" if math.isinf(high) else f"{low:.12g} to {high:.12g}"
 
-    def _value_said(self) -> str:
-        """Such as "activation/std at layer 3, over that of init=xavier"."""
+    def _describe_value(self) -> str:
+        """For example "activation/std at layer 3, over that of init=xavier"."""
         layer = f" at layer {self.layer}" if self.layer else ""
         base = " ".join(f"{name}={value}" for name, value in (self.ratio_to or {}).items())
         return f"{self.metric}{layer}{f', over that of {base}' if base else ''}"
@@ -118,19 +130,20 @@ class Claim:
         return max(3, *map(len, digits))
 
     def _bases(
-        self, job: RunResult, jobs: Sequence[RunResult], varying: Sequence[str]
+        self, result: "RunResult", results: "Sequence[RunResult]", varying: Sequence[str]
     ) -> Iterator[float]:
-        """What the job's value is divided by: 1, or the values that `ratio_to` names."""
+        """What the job's value is divided by: 1, or the values of the jobs of `ratio_to`."""
         if self.ratio_to is None:
             yield 1.0
             return
-        wanted = {name: job.params[name] for name in varying} | self.ratio_to
-        for other in jobs:
-            if agree(other.params, wanted):
+        # A list of one: a value that is itself a list must be equal, not one of its parts.
+        required = {name: [result.params[name]] for name in varying} | self.ratio_to
+        for other in results:
+            if matches(other.params, required):
                 yield self._value(other.profile) or math.nan
 
     def _value(self, profile: "Profile") -> float:
-        """nan where nothing finite was measured."""
+        """nan if nothing finite was measured."""
         if self.metric in profile.curves:
             curve = profile.curves[self.metric]
             layer = self.layer or profile.depth
@@ -138,27 +151,7 @@ class Claim:
         return profile.numbers.get(self.metric, math.nan)
 
 
-def agree(params: Params, wanted: Mapping[str, Any]) -> bool:
-    """Whether a job has all of these settings; where a list is wanted, one of it."""
-    return all(
-        name in params and any(_equal(params[name], one) for one in _several(value))
-        for name, value in wanted.items()
-    )
-
-
-def _several(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _equal(param: str, wanted: object) -> bool:
-    """Params are texts: 2 and 2.0 are one number, and relu is itself."""
-    try:
-        return float(param) == float(str(wanted))
-    except ValueError:
-        return param == str(wanted)
-
-
-def _range(values: Sequence[float], digits: int) -> str:
+def _format_range(values: Sequence[float], digits: int) -> str:
     if not values:
         return "-"
     if any(math.isnan(value) for value in values):

@@ -9,7 +9,7 @@ from typing import Any
 
 ParamValue = bool | int | float | str | None | list[Any] | dict[str, Any]
 Params = Mapping[str, ParamValue]
-"""Such as {"init": "kaiming", "init.scale": 2.0, "depth": 50}."""
+"""For example {"init": "kaiming", "init.scale": 2.0, "depth": 50}."""
 
 
 def format_value(value: ParamValue) -> str:
@@ -18,7 +18,7 @@ def format_value(value: ParamValue) -> str:
 
 
 def parse_value(text: str) -> ParamValue:
-    """The value that `format_value` wrote as this text; a text that is no literal is itself."""
+    """The value that `format_value` wrote as this text; a text that is no literal stays itself."""
     try:
         value: ParamValue = ast.literal_eval(text)
     except (SyntaxError, ValueError, MemoryError, RecursionError):
@@ -31,14 +31,14 @@ def is_number(value: ParamValue) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def matches(params: Params, wanted: Mapping[str, Any]) -> bool:
-    """Whether a run has all of these settings; where a list is wanted, one of its values.
+def matches(params: Params, required: Mapping[str, Any]) -> bool:
+    """Whether a run has all of these settings; a list matches any one of its values.
 
-    2 and 2.0 are one number, and a text is read as a param's text is.
+    2 and 2.0 are the same number, and "2" matches the number 2.
     """
     return all(
         name in params and any(_equal(params[name], one) for one in _as_list(value))
-        for name, value in wanted.items()
+        for name, value in required.items()
     )
 
 
@@ -46,9 +46,9 @@ def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _equal(value: ParamValue, wanted: Any) -> bool:
-    if is_number(value) and isinstance(wanted, str):
-        wanted = parse_value(wanted)
-    if is_number(value) and is_number(wanted):
-        return bool(value == wanted)
-    return format_value(value) == format_value(wanted)
+def _equal(value: ParamValue, required: Any) -> bool:
+    if is_number(value) and isinstance(required, str):
+        required = parse_value(required)
+    if is_number(value) and is_number(required):
+        return bool(value == required)
+    return format_value(value) == format_value(required)

@@ -1,8 +1,7 @@
-"""The clock: how long a pass takes, layer by layer and whole.
+"""The clock: how long a pass takes, layer by layer and in total.
 
-The clock wraps the passes from outside, so no time contains a statistic. A device that runs
-ahead of its host is asked for events on its own timeline instead of being stopped at each
-layer, which would slow down what is measured.
+The clock wraps the passes from outside, so no time includes a statistic. A device that runs ahead
+of its host records events on its own timeline: stopping it after each layer would slow it down.
 """
 
 import time
@@ -23,8 +22,8 @@ Pass = Callable[[Callable[[], None]], None]
 class Times:
     """Medians over the timed passes, in milliseconds.
 
-    `forward` and `backward` hold a value a hidden layer, from layer 1; the totals also hold
-    the output layer and the loss.
+    `forward` and `backward` are (depth,), from layer 1. The totals include the output layer and
+    the loss.
     """
 
     forward: Array
@@ -34,7 +33,7 @@ class Times:
 
 
 def time_passes(network: Network, *, warmup: int, repeats: int) -> Times:
-    """Run `warmup` passes, then `repeats` timed ones; the network then holds the last pass."""
+    """Run `warmup` passes, then `repeats` timed ones. The network holds the last pass."""
     device = network.inputs.device
     laps = _laps(device)
     for _ in range(warmup):
@@ -55,7 +54,7 @@ def time_passes(network: Network, *, warmup: int, repeats: int) -> Times:
 def time_product(network: Network, *, warmup: int, repeats: int) -> float:
     """Milliseconds of the bare product of the inputs with the first layer's weights.
 
-    By the network's own rung, for its first replica: (batch, inputs) @ (inputs, units).
+    (batch, inputs) @ (inputs, units) for the first replica, by the network's own matmul.
     """
     weights = network.parameters.layers()[0][0][0]
     device = network.inputs.device
@@ -74,14 +73,14 @@ def _laps(device: torch.device) -> Callable[[Pass, torch.device], list[float]]:
 
 
 def _host_laps(half: Pass, device: torch.device) -> list[float]:
-    """Milliseconds of each layer, by the host's clock."""
+    """Milliseconds per layer, by the host's clock."""
     ticks = [time.perf_counter()]
     half(lambda: ticks.append(time.perf_counter()))
     return [1e3 * (after - before) for before, after in pairwise(ticks)]
 
 
 def _device_laps(half: Pass, device: torch.device) -> list[float]:
-    """Milliseconds of each layer, by events on the device's own timeline."""
+    """Milliseconds per layer, by events on the device's own timeline."""
     backend = getattr(torch, device.type)
     events: list[torch.Event] = []
 

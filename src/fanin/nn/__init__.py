@@ -1,4 +1,4 @@
-"""Ground floor: the network, from tensor products and elementwise arithmetic upward.
+"""The network, built from indexing and elementwise arithmetic upward, and the device it runs on.
 
-Imports torch and nothing of ours from above; nothing here uses autograd.
+Imports torch and nothing of ours. Only engines.py uses autograd.
 """

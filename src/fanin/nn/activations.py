@@ -1,8 +1,8 @@
 """Activations: each value beside its derivative.
 
-`forward(z)` gives a = phi(z) and `derivative(z, a)` gives phi'(z), element by element and in
-z's own shape and dtype; a derivative is handed the value too, because several are shortest
-in terms of it. At a kink the derivative is PyTorch's choice, so that both agree everywhere.
+`forward(z)` gives a = phi(z) and `derivative(z, a)` gives phi'(z), element by element, in the
+shape and dtype of z. A derivative takes the value too, because several are shortest in terms of
+it. At a kink the derivative is the one that PyTorch chooses, so that both agree everywhere.
 
 A new activation is a subclass with these two methods and a YAML file in conf/activation.
 """
@@ -19,7 +19,7 @@ from torch import Tensor
 
 
 class Activation(ABC):
-    """`kinks`: where phi or a derivative of it jumps, so that integrals can be split there."""
+    """kinks: where phi or one of its derivatives jumps; theory splits its integrals there."""
 
     kinks: ClassVar[tuple[float, ...]] = ()
 
@@ -33,13 +33,13 @@ class Activation(ABC):
 
     @cached_property
     def steepest(self) -> float:
-        """The largest |phi'|, read off a grid on [-10, 10], to about four digits."""
+        """The largest |phi'|, from a grid on [-10, 10], to about four digits."""
         z = torch.linspace(-10, 10, 20_001)
         return self.derivative(z, self.forward(z)).abs().max().item()
 
     @cached_property
     def bounded(self) -> bool:
-        """Whether phi is flat on both sides, so that large pre-activations saturate it."""
+        """Whether phi is flat far out on both sides, so that large pre-activations saturate it."""
         far = torch.tensor([-1e9, 1e9])
         return bool((self.derivative(far, self.forward(far)).abs() < 1e-6 * self.steepest).all())
 
@@ -175,7 +175,7 @@ class GELUTanh(Activation):
 
     @staticmethod
     def _tanh(z: Tensor) -> tuple[Tensor, Tensor]:
-        """tanh(u) and du/dz. Beyond 10 the tanh is 1 to the last bit, so z^3 may stop there."""
+        """tanh(u) and du/dz. Beyond 10 the tanh is 1 to the last bit, so z may be clamped there."""
         z = z.clamp(-10, 10)
         c = math.sqrt(2 / math.pi)
         return (c * (z + 0.044715 * z**3)).tanh(), c * (1 + 3 * 0.044715 * z * z)
@@ -242,7 +242,7 @@ class Erf(Activation):
         return (-z * z).exp() * (2 / math.sqrt(math.pi))
 
 
-_INTO: dict[type[Activation], Callable[..., Tensor]] = {
+_IN_PLACE: dict[type[Activation], Callable[..., Tensor]] = {
     ReLU: lambda z, out: torch.clamp(z, min=0, out=out),
     Tanh: torch.tanh,
     Sigmoid: torch.sigmoid,
@@ -250,12 +250,10 @@ _INTO: dict[type[Activation], Callable[..., Tensor]] = {
 }
 
 
-def into(activation: Activation) -> Callable[..., object]:
-    """(z, out=a): writes phi(z) into a, in one step where PyTorch has one.
-
-    By the class itself: a subclass may have another forward.
-    """
-    return _INTO.get(type(activation), lambda z, out: out.copy_(activation.forward(z)))
+def make_in_place(activation: Activation) -> Callable[..., object]:
+    """The function (z, out=a) that writes phi(z) into a, in one step if PyTorch has one."""
+    # Looked up by the exact class: a subclass may have another forward.
+    return _IN_PLACE.get(type(activation), lambda z, out: out.copy_(activation.forward(z)))
 
 
 def _normal_cdf(z: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Einstein summation, from strides and elementwise products.
+"""Einstein summation, built from strides and elementwise products.
 
 `einsum("bik,bkj->bij", x, y)`: each letter is an index with a size. The chapter's rules:
 
@@ -6,9 +6,9 @@
 2. An index appears at most twice on the left.
 3. An index that is not repeated on the left must appear on the right.
 
-Every operand is seen in the space of all indices at once, with stride 0 along those that it
-does not have; then one elementwise product and one sum do it all. That space is as large as
-the product of all sizes: clarity, not speed, is what this is for.
+Every operand is expanded to the space of all indices, with stride 0 along those that it lacks.
+One elementwise product and one sum then do it all. That space is as large as the product of all
+sizes: this is written for clarity, not speed.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ from torch import Tensor
 
 
 def einsum(equation: str, *operands: Tensor) -> Tensor:
-    """The tensor that `equation` describes. A ValueError names what breaks a rule."""
+    """The tensor that `equation` describes. Raises a ValueError that names the broken rule."""
     terms, right = _parse(equation)
     sizes = _sizes(equation, terms, operands)
     summed = [index for index in sizes if index not in right]
@@ -43,8 +43,8 @@ def _parse(equation: str) -> tuple[tuple[str, ...], str]:
             raise ValueError(f"{equation!r}: {index} is not repeated, so it must be on the right")
     for index, count in Counter(right).items():
         if count > 1 or index not in times:
-            wrong = "is twice on the right" if count > 1 else "is on the right but not on the left"
-            raise ValueError(f"{equation!r}: {index} {wrong}")
+            fault = "is twice on the right" if count > 1 else "is on the right but not on the left"
+            raise ValueError(f"{equation!r}: {index} {fault}")
     return tuple(terms), right
 
 
@@ -63,7 +63,7 @@ def _sizes(equation: str, terms: tuple[str, ...], operands: tuple[Tensor, ...]) 
 
 
 def _in_space(x: Tensor, term: str, space: list[str], sizes: dict[str, int]) -> Tensor:
-    """x seen along all indices of the space. An index that x has twice walks its diagonal."""
+    """A view of x along all indices of the space; an index that x has twice is its diagonal."""
     strides = dict.fromkeys(space, 0)
     for index, stride in zip(term, x.stride(), strict=True):
         strides[index] += stride

@@ -4,9 +4,9 @@
     autograd_function   each operation a torch.autograd.Function that carries our pair
     module              nn.Module layers and plain autograd, the usual way
 
-They share the mathematics: the second calls the same value and gradient functions as the
-first, the third the same values, and leaves the gradients to autograd. All fill the same
-stacks, so that all that is measured of one can be measured of another.
+They share the mathematics: the second calls the same value and gradient functions as the first;
+the third calls the same value functions and leaves the gradients to autograd. All fill the same
+stacks, so that each can be measured in the same way.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,6 @@ class AutogradNetwork(Network):
     """A network whose backward pass is autograd's.
 
     Its pass lives in autograd's graph; `collect` copies it into the stacks, outside the clock.
-    `_operations` gives a linear operation a layer, the activation, and the loss of the output.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -38,6 +37,7 @@ class AutogradNetwork(Network):
         self._after_layer: Callable[[], None] = lambda: None
 
     def _operations(self) -> tuple[list[Operation], Operation, Operation]:
+        """The linear operation of each layer, the activation, and the loss of the output."""
         raise NotImplementedError
 
     def forward(self, after_layer: Callable[[], None] = lambda: None) -> None:
@@ -49,7 +49,7 @@ class AutogradNetwork(Network):
             z = layer(x)
             z.retain_grad()
             x = self._activate(z)
-            # Called when dL/dx stands: the layer above is done.
+            # Called once dL/dx is known: the layer above is done.
             x.register_hook(lambda _: self._after_layer())
             self._z.append(z)
             self._a.append(x)
@@ -105,8 +105,8 @@ class LinearFunction(Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
         x, w = ctx.saved_tensors
-        wanted = ctx.needs_input_grad[0]  # the inputs of the network need no gradient
-        x_grad = input_gradient(grad, w, matmul=ctx.matmul) if wanted else None
+        needs_grad = ctx.needs_input_grad[0]  # the inputs of the network need no gradient
+        x_grad = input_gradient(grad, w, matmul=ctx.matmul) if needs_grad else None
         return x_grad, weight_gradient(x, grad, matmul=ctx.matmul), bias_gradient(grad), None
 
 
@@ -136,7 +136,7 @@ class LossFunction(Function):
 
 
 class ModuleNetwork(AutogradNetwork):
-    """nn.Module layers; autograd finds every gradient by itself."""
+    """nn.Module layers; autograd derives every gradient."""
 
     def _operations(self) -> tuple[list[Operation], Operation, Operation]:
         layers = nn.ModuleList(LinearModule(w, b, self.matmul) for w, b in self._leaves)

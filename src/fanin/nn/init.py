@@ -1,14 +1,13 @@
-"""Init schemes: how weights and biases are drawn, and the variance that gives.
+"""Init schemes: how weights and biases are drawn, and their variance.
 
-A scheme draws stacks of layers, weights (layers, fan_in, fan_out) and biases
-(layers, 1, fan_out), from a generator on the CPU in float32. `variance(fan_in, fan_out)` and
-`bias_variance` are the variances of one weight and one bias, all that mean-field theory needs
-to know of most schemes.
+A scheme draws stacks of layers from a generator on the CPU, in float32: weights
+(layers, fan_in, fan_out) and biases (layers, 1, fan_out). `variance` and `bias_variance` are the
+variances of one weight and one bias, which is all that mean-field theory needs of most schemes.
 
-A scheme may also look at what it is to work with: at the activation before anything is drawn
-(`given`), and at the data afterwards (`fit`).
+A scheme may depend on the activation (`resolve`, before anything is drawn) and on the data (`fit`,
+afterwards).
 
-A new scheme of a known class is a YAML file in conf/init; of a new class, also a subclass.
+A new scheme is a YAML file in conf/init, and a subclass of Init if no class here describes it.
 """
 
 import math
@@ -27,71 +26,72 @@ Layers = Sequence[tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True, kw_only=True)
 class Init(ABC):
-    """`bias_std`: the std of the biases, drawn from a normal distribution; 0 for none."""
+    """bias_std: the std of the biases, which are normal; 0 for biases of zero."""
 
     bias_std: float = 0.0
 
     def __post_init__(self) -> None:
-        _at_least_zero(bias_std=self.bias_std)
+        _check_at_least_zero(bias_std=self.bias_std)
 
     @abstractmethod
     def variance(self, fan_in: int, fan_out: int) -> float:
-        """The variance of one weight of a layer with these fans."""
+        """The variance of one weight of a layer with this fan_in and fan_out."""
 
     @abstractmethod
     def weights(self, layers: int, fan_in: int, fan_out: int, generator: Generator) -> Tensor:
         """Weights, (layers, fan_in, fan_out)."""
 
     def biases(self, layers: int, fan_in: int, fan_out: int, generator: Generator) -> Tensor:
-        """Biases, (layers, 1, fan_out). With a std of 0 nothing is drawn."""
+        """Biases, (layers, 1, fan_out). With a std of 0 the generator is not used."""
         if self.bias_std == 0:
             return torch.zeros(layers, 1, fan_out)
         return self.bias_std * torch.randn(layers, 1, fan_out, generator=generator)
 
     def bias_variance(self, fan_in: int, fan_out: int) -> float:
-        """The variance of one bias of a layer with these fans."""
+        """The variance of one bias of a layer with this fan_in and fan_out."""
         return self.bias_std**2
 
     def variance_for(self, second_moment: float, fan_in: int, fan_out: int) -> float:
-        """The variance of one weight of a layer whose inputs have this second moment."""
+        """The variance of one weight after `fit`, if the layer's inputs have this second moment."""
         return self.variance(fan_in, fan_out)
 
     def norm_variance_factor(self, fan_in: int, fan_out: int) -> float:
-        """How much a layer's |x @ w| varies from draw to draw: as a share of independent weights'.
+        """The variance of |x @ w|^2 over draws of w, relative to that of independent weights.
 
-        1 for independent weights, 0 where every length is kept.
+        1 for independent weights, 0 if w keeps every length.
         """
         return 1.0
 
     def fit_tolerance(self) -> float | None:
-        """How far from 1 `fit` may leave the std of pre-activations; None where it does not fit."""
+        """How far from 1 `fit` may leave the std of pre-activations; None if it does not fit."""
         return None
 
-    def given(self, activation: Activation) -> "Init":
-        """The scheme for networks with this activation. ValueError where there is none."""
+    def resolve(self, activation: Activation) -> "Init":
+        """The scheme for networks with this activation. Raises ValueError if there is none."""
         return self
 
     def fit(self, layers: Layers, activation: Activation, inputs: Tensor) -> int | None:
-        """Fit drawn parameters to the data, in place; the number of changes made, if it does so.
+        """Fit drawn parameters to the data, in place.
 
-        layers: (w, b) of each layer in order, (replicas, fan_in, fan_out) and
-        (replicas, 1, fan_out), the linear output layer at the end. inputs: (batch, features).
+        Gives the number of changes made, None for a scheme that does not fit. layers: (w, b) of
+        each layer in order, (replicas, fan_in, fan_out) and (replicas, 1, fan_out), the linear
+        output layer last. inputs: (batch, features).
         """
         return None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Normal(Init):
-    """w ~ N(0, std^2), whatever the layer's size."""
+    """w ~ N(0, std^2), whatever the size of the layer."""
 
     std: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _at_least_zero(std=self.std)
+        _check_at_least_zero(std=self.std)
 
     def variance(self, fan_in: int, fan_out: int) -> float:
-        return self.std * self.std  # inf where it is too large
+        return self.std * self.std  # a power would raise OverflowError instead of giving inf
 
     def weights(self, layers: int, fan_in: int, fan_out: int, generator: Generator) -> Tensor:
         return self.std * torch.randn(layers, fan_in, fan_out, generator=generator)
@@ -99,14 +99,14 @@ class Normal(Init):
 
 @dataclass(frozen=True, kw_only=True)
 class VarianceScaling(Init):
-    """Var(w) = scale / fan, with the fan and the distribution that are named.
+    """Var(w) = scale / fan.
 
-    mode: fan_in, fan_out or fan_avg, which is (fan_in + fan_out) / 2.
-    distribution: normal, uniform, or truncated_normal (cut at two standard deviations of the
-    normal it is cut from, which is widened so that the variance stays as stated).
-    bias_std: None draws the biases as the weights are drawn, which is nn.Linear's rule.
+    mode: the fan is fan_in, fan_out, or fan_avg = (fan_in + fan_out) / 2.
+    distribution: normal, uniform, or truncated_normal (a wider normal, cut at two of its standard
+    deviations, so that the variance is as stated).
+    bias_std: None draws the biases from the distribution of the weights, as nn.Linear does.
 
-    LeCun et al. 1998, Glorot and Bengio 2010 and He et al. 2015 are parameters of it.
+    LeCun et al. 1998, Glorot and Bengio 2010 and He et al. 2015 are special cases.
     """
 
     bias_std: float | None = 0.0  # type: ignore[assignment]
@@ -115,9 +115,9 @@ class VarianceScaling(Init):
     distribution: str = "normal"
 
     def __post_init__(self) -> None:
-        _at_least_zero(scale=self.scale, bias_std=self.bias_std or 0.0)
-        _one_of(mode=self.mode, choices=("fan_in", "fan_out", "fan_avg"))
-        _one_of(distribution=self.distribution, choices=tuple(_UNIT_VARIANCE))
+        _check_at_least_zero(scale=self.scale, bias_std=self.bias_std or 0.0)
+        _check_choice(mode=self.mode, choices=("fan_in", "fan_out", "fan_avg"))
+        _check_choice(distribution=self.distribution, choices=tuple(_UNIT_VARIANCE))
 
     def variance(self, fan_in: int, fan_out: int) -> float:
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
@@ -139,7 +139,7 @@ class VarianceScaling(Init):
 
 @dataclass(frozen=True, kw_only=True)
 class Orthogonal(Init):
-    """w = sqrt(scale) Q, Q with orthonormal columns, or rows where fan_out is the larger.
+    """w = sqrt(scale) Q, with orthonormal columns in Q, or rows if fan_out is larger.
 
     Q is uniform over such matrices: the Q of a normal matrix's QR, with R's diagonal made
     positive (Mezzadri 2007, section 5). Saxe et al. 2013.
@@ -149,7 +149,7 @@ class Orthogonal(Init):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _at_least_zero(scale=self.scale)
+        _check_at_least_zero(scale=self.scale)
 
     def variance(self, fan_in: int, fan_out: int) -> float:
         return self.scale / max(fan_in, fan_out)
@@ -169,13 +169,13 @@ class Orthogonal(Init):
 class LSUV(Init):
     """Orthonormal weights, then each layer scaled until its pre-activations have std 1.
 
-    Layer by layer in order, on the batch as the scaled layers before hand it on: a layer's
-    weights are divided by the std of its pre-activations, over batch and units, until that is
-    within `tolerance` of 1 or this was done `steps` times. Biases stay as drawn. Mishkin and
-    Matas 2016, algorithm 1.
+    The layers are scaled in order, on the batch that the scaled layers before pass on. A layer's
+    weights are divided by the std of its pre-activations over batch and units, until that std is
+    within `tolerance` of 1, at most `steps` times. Biases stay as drawn. Mishkin and Matas 2016,
+    algorithm 1.
 
-    A layer is left alone where no division would help: its inputs are all zero, or its
-    pre-activations equal but for rounding, or no longer finite.
+    A layer is left alone if no division would help: its inputs are all zero, or its
+    pre-activations differ only by rounding, or are not finite.
     """
 
     tolerance: float = 0.01
@@ -183,7 +183,7 @@ class LSUV(Init):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _at_least_zero(tolerance=self.tolerance)
+        _check_at_least_zero(tolerance=self.tolerance)
         if self.tolerance >= 1:
             raise ValueError(f"tolerance={self.tolerance:g}: use a number below 1")
         if self.steps < 1:
@@ -191,15 +191,15 @@ class LSUV(Init):
         if self.bias_std >= 1:
             raise ValueError(
                 f"bias_std={self.bias_std:g}: use a number below 1, "
-                "which is the std that weights and biases shall have together"
+                "the std that weights and biases together are scaled to"
             )
 
     def variance(self, fan_in: int, fan_out: int) -> float:
-        """Of a weight as drawn."""
+        """The variance of a weight as drawn."""
         return Orthogonal().variance(fan_in, fan_out)
 
     def variance_for(self, second_moment: float, fan_in: int, fan_out: int) -> float:
-        """Of a weight when fitted: that which makes the pre-activations' variance 1."""
+        """The variance of a fitted weight, which makes the variance of the pre-activations 1."""
         if second_moment == 0:
             return self.variance(fan_in, fan_out)
         return (1 - self.bias_variance(fan_in, fan_out)) / (fan_in * second_moment)
@@ -214,29 +214,29 @@ class LSUV(Init):
         return Orthogonal().weights(layers, fan_in, fan_out, generator)
 
     def fit(self, layers: Layers, activation: Activation, inputs: Tensor) -> int:
-        """The number of divisions, of all layers together, in the replica that took most."""
+        """The number of divisions in all layers together, in the replica that needed most."""
         x = inputs
-        taken = torch.zeros(len(layers[0][0]), dtype=torch.int64, device=inputs.device)
+        divisions = torch.zeros(len(layers[0][0]), dtype=torch.int64, device=inputs.device)
         for w, b in layers:
             z = linear(x, w, b)
             for _ in range(self.steps):
                 std = _std(z)
-                helps = (x != 0).any(-1).any(-1) & (std > 0)
-                wanted = helps & ((std - 1).abs() > self.tolerance)
-                if not wanted.any():
+                can_scale = (x != 0).any(-1).any(-1) & (std > 0)
+                is_off = can_scale & ((std - 1).abs() > self.tolerance)
+                if not is_off.any():
                     break
-                w.div_(torch.where(wanted, std, 1)[:, None, None])
-                taken += wanted
+                w.div_(torch.where(is_off, std, 1)[:, None, None])
+                divisions += is_off
                 z = linear(x, w, b)
             x = activation.forward(z)
-        return int(taken.max())
+        return int(divisions.max())
 
 
 def _std(z: Tensor) -> Tensor:
-    """The std of each replica's pre-activations, n - 1 below.
+    """The std of each replica's pre-activations, with n - 1.
 
-    Taken of z over its largest entry, so that no square is too large or too small. 0 where they
-    differ by rounding only, and where one is not finite.
+    z is divided by its largest entry first, so that no square over- or underflows. 0 if the entries
+    differ only by rounding, or one is not finite.
     """
     rounding = 4 * torch.finfo(z.dtype).eps
     z = z.float() if z.dtype.itemsize < 4 else z
@@ -257,7 +257,7 @@ def _uniform(shape: tuple[int, ...], generator: Generator) -> Tensor:
 
 
 def _truncated_normal(shape: tuple[int, ...], generator: Generator) -> Tensor:
-    """By inverting the distribution function between -2 and 2."""
+    """Drawn by inverting the distribution function between -2 and 2."""
     inside = math.erf(2 / math.sqrt(2))
     z = math.sqrt(2) * (inside * (2 * torch.rand(shape, generator=generator) - 1)).erfinv()
     density = math.exp(-2) / math.sqrt(2 * math.pi)
@@ -271,13 +271,13 @@ _UNIT_VARIANCE = {
 }
 
 
-def _at_least_zero(**settings: float) -> None:
+def _check_at_least_zero(**settings: float) -> None:
     for name, value in settings.items():
         if not 0 <= value < math.inf:
             raise ValueError(f"{name}={value:g}: use a finite number, 0 or more")
 
 
-def _one_of(*, choices: tuple[str, ...], **setting: str) -> None:
+def _check_choice(*, choices: tuple[str, ...], **setting: str) -> None:
     for name, value in setting.items():
         if value not in choices:
             raise ValueError(f"{name}={value}: use one of {', '.join(choices)}")

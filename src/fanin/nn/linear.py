@@ -4,9 +4,9 @@ Shapes, with any leading dimensions (replicas) in front:
 
     x (batch, fan_in)   w (fan_in, fan_out)   b (1, fan_out)   y (batch, fan_out)
 
-The gradients are the chain rule for a product; `grad` is dL/dy, of y's shape. Each function
-fills `out` where it is given, so that a pass fills its stacks in place, and multiplies by the
-rung of `fanin.nn.matmul` that it is handed.
+The gradients are the chain rule for a product; `grad` is dL/dy, in the shape of y. Each function
+writes into `out` if it is given, so that a pass fills its stacks in place, and multiplies with the
+rung of `fanin.nn.matmul` that it is given.
 """
 
 import torch
@@ -19,7 +19,7 @@ def linear(
     x: Tensor, w: Tensor, b: Tensor, out: Tensor | None = None, matmul: Rung = builtin
 ) -> Tensor:
     if matmul is builtin and x.ndim == w.ndim == 3:
-        return torch.baddbmm(b, x, w, out=out)  # the same in one step
+        return torch.baddbmm(b, x, w, out=out)  # the same, in one step
     return matmul(x, w, out).add_(b)
 
 

@@ -15,27 +15,27 @@ from torch import Tensor
 class Loss(ABC):
     @abstractmethod
     def prepare(self, targets: Tensor, dtype: torch.dtype) -> Tensor:
-        """The targets as this loss wants them; a ValueError where it cannot use them."""
+        """The targets in the form that this loss needs. Raises ValueError if they do not fit it."""
 
     @abstractmethod
     def outputs(self, targets: Tensor) -> int:
-        """The number of output units that prepared targets call for."""
+        """The number of output units that prepared targets need."""
 
     @abstractmethod
     def forward(self, out: Tensor, targets: Tensor) -> Tensor:
-        """The loss of each replica, of shape (replicas,)."""
+        """The loss of each replica, (replicas,)."""
 
     @abstractmethod
     def backward(self, out: Tensor, targets: Tensor) -> Tensor:
-        """dL/d(out), of out's shape."""
+        """dL/d(out), in the shape of out."""
 
 
 @dataclass(frozen=True)
 class MSE(Loss):
-    """Mean squared error, over the batch and, where there are several, the outputs.
+    """Mean squared error over the batch and the outputs.
 
-    Targets are (batch,) for a single output, whose dimension, the last and only it, is then
-    dropped before the difference, or (batch, outputs).
+    Targets are (batch, outputs), or (batch,) for a single output, whose last dimension is then
+    dropped before the difference.
     """
 
     def prepare(self, targets: Tensor, dtype: torch.dtype) -> Tensor:
@@ -57,7 +57,7 @@ def _difference(out: Tensor, targets: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class CrossEntropy(Loss):
-    """-log softmax(out)[target], meaned over the batch. Targets are class numbers, (batch,)."""
+    """The mean of -log softmax(out)[target] over the batch. Targets are class numbers, (batch,)."""
 
     def prepare(self, targets: Tensor, dtype: torch.dtype) -> Tensor:
         classes = targets.long()

@@ -1,4 +1,4 @@
-"""The network: one pass forward, one pass back, every quantity in a stack of its own.
+"""The network: one pass forward, one pass back, with a stack for each quantity.
 
 z, a, delta   (depth, replicas, batch, width)   pre-activation, activation, dL/dz
 out           (replicas, batch, outputs)        the linear output layer
@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from fanin.nn.activations import Activation, into
+from fanin.nn.activations import Activation, make_in_place
 from fanin.nn.linear import bias_gradient, input_gradient, linear, weight_gradient
 from fanin.nn.losses import Loss
 from fanin.nn.matmul import Rung, builtin
@@ -18,13 +18,13 @@ from fanin.nn.parameters import Parameters
 
 
 class Network:
-    """A stack of dense layers with room for one pass, which each pass fills anew.
+    """Dense layers, and the stacks that hold one pass; each pass overwrites the last one.
 
-    `inputs` is (batch, inputs) and `targets` is what `loss` prepared, both shared by all
-    replicas; they, `parameters` and thus the stacks have one dtype and one device.
+    `inputs` is (batch, inputs), and `targets` is what `loss` prepared. All replicas share both.
+    `inputs`, `targets`, `parameters` and the stacks have one dtype and one device.
 
-    Each half of a pass calls `after_layer` once after each layer, the output layer included,
-    so that whoever drives it may look at a clock.
+    Each half of a pass calls `after_layer` once after each layer, the output layer included, so
+    that the caller can read a clock.
     """
 
     def __init__(
@@ -50,19 +50,19 @@ class Network:
         self.out = inputs.new_empty(replicas, len(inputs), parameters.last.shape[-1])
         self.loss = inputs.new_empty(replicas)
 
-        # Views of each layer, made once: the stacks stay where they are.
+        # Views of each layer, made once, since the stacks are never reallocated.
         self._layers = parameters.layers()
         self._gradients = self.gradients.layers()
         self._stacks = list(zip(self.z, self.a, self.delta, strict=True))
-        self._xs = [inputs.expand(replicas, *inputs.shape), *self.a]  # what each layer is given
-        self._activate_into = into(activation)
+        self._xs = [inputs.expand(replicas, *inputs.shape), *self.a]  # the input of each layer
+        self._activate_into = make_in_place(activation)
 
     @property
     def depth(self) -> int:
         return len(self.z)
 
     def run(self) -> "Network":
-        """One pass forward and one back, and everything in its stack."""
+        """One pass forward and one back; every stack is filled."""
         self.forward()
         self.backward()
         self.collect()
@@ -96,4 +96,4 @@ class Network:
             after_layer()
 
     def collect(self) -> None:
-        """Bring what the last pass left elsewhere into the stacks: here, nothing."""
+        """Copy what the last pass left outside the stacks into them; here there is nothing."""

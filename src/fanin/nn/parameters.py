@@ -1,7 +1,7 @@
-"""The weights and biases of a network, and of many networks at once.
+"""The weights and biases of many networks at once.
 
-Layers 1 to depth are hidden, and one output layer follows. All hidden layers but the first
-have one shape, so a network's parameters are a few stacks, each with layers in front:
+Layers 1 to depth are hidden, and one output layer follows. All hidden layers but the first have
+one shape, so the parameters are a few stacks, whose first dimension is the layers:
 
     first    (1 or 0, replicas, inputs, width)
     hidden   (depth - 1, replicas, width, width)
@@ -20,7 +20,7 @@ from fanin.nn.init import Init
 
 @dataclass(frozen=True)
 class Parameters:
-    """Stacks of weights and biases; their gradients are kept in another one of these."""
+    """Stacks of weights and biases, or of their gradients."""
 
     first: Tensor
     hidden: Tensor
@@ -29,7 +29,7 @@ class Parameters:
     last_bias: Tensor
 
     def layers(self) -> list[tuple[Tensor, Tensor]]:
-        """(w, b) of each layer in order, the output layer at the end: views of the stacks."""
+        """(w, b) of each layer in order, the output layer last: views of the stacks."""
         weights = [*self.first, *self.hidden, *self.last]
         return list(zip(weights, [*self.biases, *self.last_bias], strict=True))
 
@@ -48,10 +48,10 @@ def draw(
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
 ) -> Parameters:
-    """Draw one network a seed.
+    """Draw one network per seed.
 
-    Each replica has a generator of its own and is drawn on the CPU in float32, then cast and
-    moved: a seed means the same network whatever stands beside it, in any dtype, on any device.
+    Each replica has its own generator and is drawn on the CPU in float32, then cast and moved. So
+    a seed means the same network in any dtype, on any device, whatever the other seeds are.
     """
 
     def network(seed: int) -> tuple[Tensor, ...]:

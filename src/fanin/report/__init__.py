@@ -1,1 +1,1 @@
-"""Second floor: what the user sees of profiles. Figures and tables."""
+"""What people see of results: tables, figures, pages, sentences. Imports theory, measure, nn."""

@@ -1,19 +1,19 @@
-"""All that is drawn and written of a comparison."""
+"""The list of everything that is drawn and written of a comparison."""
 
 from pathlib import Path
 from typing import Protocol
 
 from fanin.report.comparison import Comparison
-from fanin.report.curves import draw_curves
-from fanin.report.ladder import draw_ladder
-from fanin.report.page import write_page
-from fanin.report.planes import draw_planes
+from fanin.report.curve_figure import draw_curves
+from fanin.report.heatmap_figure import draw_heatmaps
+from fanin.report.interactive_page import write_page
+from fanin.report.ladder_figure import draw_ladder
 from fanin.report.tables import write_tables
-from fanin.report.times import draw_times
+from fanin.report.timing_figure import draw_timings
 
 
 class Drawing(Protocol):
-    """Writes files into a folder, where the jobs have something for them, and gives their names."""
+    """Writes files into a folder and gives their names; none where it does not apply."""
 
     __name__: str
 
@@ -23,10 +23,10 @@ class Drawing(Protocol):
 DRAWINGS: tuple[Drawing, ...] = (
     write_tables,
     draw_curves,
-    draw_planes,
-    draw_times,
+    draw_heatmaps,
+    draw_timings,
     draw_ladder,
     write_page,
 )
-BYTES = 10 * 2**20
-"""Of all of them, at most, as long as lines are tens: most of it is the page."""
+MAX_BYTES = 10 * 2**20
+"""An upper bound for all files of a comparison. Most of it is the interactive page."""

@@ -1,17 +1,16 @@
-"""Colours that people with any colour vision can tell apart, and who has which.
+"""Colours that people with any colour vision can tell apart, for lines and for verdicts.
 
-Ten for lines (Petroff 2021, "Accessible color sequences for data visualization"), cividis for a
-scale of numbers, and the eight of Okabe and Ito (2008) for verdicts.
+Lines have ten colours (Petroff 2021, "Accessible color sequences for data visualization"), or
+cividis where they show numbers. Verdicts have those of Okabe and Ito (2008).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib import colormaps, colors
 
-from fanin.report.comparison import Axis
+from fanin.report.axis import Axis
 
-LINES = (
+LINE_COLOURS = (
     "#3f90da",
     "#ffa90e",
     "#bd1f01",
@@ -24,11 +23,11 @@ LINES = (
     "#92dadd",
 )
 MARKERS = ("", "o", "s", "^", "D")
-"""Of the second ten lines and so on."""
-SCALE = "cividis"
+"""No marker for the first ten lines, "o" for the second ten, and so on."""
+COLOUR_SCALE = "cividis"
 _LIGHTEST = 0.9
-"""Of the scale, on white."""
-VERDICTS = {
+"""The part of the scale that can still be seen on white."""
+VERDICT_COLOURS = {
     "healthy": "#009e73",
     "collapsed": "#56b4e9",
     "vanishing": "#0072b2",
@@ -37,30 +36,36 @@ VERDICTS = {
     "dead": "#000000",
     "nonfinite": "#cc79a7",
 }
+_UNKNOWN_VERDICT = "#999999"
 
 
 @dataclass(frozen=True)
 class Style:
-    """How a line looks. marker: in matplotlib's words, "" for none."""
+    """How a line looks. marker: matplotlib's name of it, "" for none."""
 
     colour: str
     marker: str = ""
 
 
-def styles(axis: Axis | None) -> dict[str, Style]:
-    """For each value of the axis that colours tell; numbers go from dark to light."""
+def style_labels(axis: Axis | None) -> dict[str, Style]:
+    """The style of each label of the axis that colours show; numbers go from dark to light."""
     if axis is None:
         return {}
-    if axis.is_number:
-        return dict(zip(axis.values, map(Style, _scale(axis.positions)), strict=True))
-    count = len(LINES)
+    if axis.is_numeric:
+        return dict(zip(axis.labels, map(Style, _spread_colours(len(axis.labels))), strict=True))
+    count = len(LINE_COLOURS)
     return {
-        value: Style(LINES[n % count], MARKERS[n // count % len(MARKERS)])
-        for n, value in enumerate(axis.values)
+        label: Style(LINE_COLOURS[n % count], MARKERS[n // count % len(MARKERS)])
+        for n, label in enumerate(axis.labels)
     }
 
 
-def _scale(positions: Sequence[float]) -> list[str]:
-    """By rank: values are as often spaced by factors as evenly."""
-    last = max(len(positions) - 1, 1)
-    return [colors.to_hex(colormaps[SCALE](_LIGHTEST * n / last)) for n in range(len(positions))]
+def verdict_colour(verdict: str) -> str:
+    """Grey for a verdict that this version does not know."""
+    return VERDICT_COLOURS.get(verdict, _UNKNOWN_VERDICT)
+
+
+def _spread_colours(count: int) -> list[str]:
+    """By rank and not by size, since sweeps space values by factors as often as evenly."""
+    last = max(count - 1, 1)
+    return [colors.to_hex(colormaps[COLOUR_SCALE](_LIGHTEST * n / last)) for n in range(count)]

@@ -8,19 +8,19 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.status import Status
 
-_SECONDS_BETWEEN = 0.2
+_UPDATE_SECONDS = 0.2
 
 
-def status(label: str) -> Status:
-    """Show that something goes on while the block runs."""
+def show_status(label: str) -> Status:
+    """Show a spinner with a label while the block runs."""
     return Console(stderr=True).status(label)
 
 
 @contextmanager
-def progress(label: str, total: int, done: Callable[[], int]) -> Iterator[None]:
-    """Show a bar with count and time left while the block runs.
+def show_progress(label: str, total: int, count_done: Callable[[], int]) -> Iterator[None]:
+    """Show a bar with a count and the time left while the block runs.
 
-    The work may be done in other processes: `done` is asked again and again how far it is.
+    The work may be done by other processes: the bar follows what `count_done` returns.
     """
     bar = Progress(
         TextColumn("{task.description}"),
@@ -33,16 +33,16 @@ def progress(label: str, total: int, done: Callable[[], int]) -> Iterator[None]:
     task = bar.add_task(label, total=total)
     ended = threading.Event()
 
-    def watch() -> None:
-        while not ended.wait(_SECONDS_BETWEEN):
-            bar.update(task, completed=done())
+    def follow() -> None:
+        while not ended.wait(_UPDATE_SECONDS):
+            bar.update(task, completed=count_done())
 
-    watcher = threading.Thread(target=watch, daemon=True)
+    follower = threading.Thread(target=follow, daemon=True)
     with bar:
-        watcher.start()
+        follower.start()
         try:
             yield
         finally:
             ended.set()
-            watcher.join()
-            bar.update(task, completed=done())
+            follower.join()
+            bar.update(task, completed=count_done())

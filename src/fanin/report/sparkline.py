@@ -7,37 +7,39 @@ import numpy as np
 from fanin.measure.profile import Array
 
 BLOCKS = "▁▂▃▄▅▆▇█"
-ENDED = "x"
+NONFINITE = "x"
 WIDTH = 12
-_DECADES = 2
-"""Of the scale at least, or the rounding of a steady curve would look like a cliff."""
-_FARTHEST = 10
-"""Decades from 1 at which the scale ends, or one that explodes would flatten all others."""
+_MIN_DECADES = 2
+"""Of the scale, or the rounding of a steady curve would look like a cliff."""
+_MAX_DECADES = 10
+"""From 1 to either end of the scale, or one curve that explodes would flatten all others."""
 
 
-def sparklines(curves: Sequence[Array], width: int = WIDTH) -> list[str]:
-    """Each curve, nan where it is not finite, on the log scale that all share; x from there on.
+def make_sparklines(curves: Sequence[Array], width: int = WIDTH) -> list[str]:
+    """Each curve as blocks, on a log scale that all share, with an x where it stops being finite.
 
-    A curve of more layers than `width` is shown at so many of them, evenly spread, the first and
-    the last among them. What is 0 or less is as low as can be.
+    curves: each (depth,), nan where not finite. A curve of more layers than `width` is shown at
+    so many of them, evenly spread from the first to the last. Values of 0 or less are lowest.
     """
-    known = [np.log10(c[np.isfinite(c) & (c > 0)]) for c in curves]
-    every = np.concatenate(known) if any(map(len, known)) else np.zeros(1)
-    low, high = np.clip((every.min(), every.max()), -_FARTHEST, _FARTHEST)
-    middle, half = (low + high) / 2, max(high - low, _DECADES) / 2
-    return [_sparkline(_spread(curve, width), middle - half, middle + half) for curve in curves]
+    logs = [np.log10(curve[np.isfinite(curve) & (curve > 0)]) for curve in curves]
+    joined = np.concatenate(logs) if any(map(len, logs)) else np.zeros(1)
+    low, high = np.clip((joined.min(), joined.max()), -_MAX_DECADES, _MAX_DECADES)
+    middle, half = (low + high) / 2, max(high - low, _MIN_DECADES) / 2
+    return [_draw(_pick_layers(curve, width), middle - half, middle + half) for curve in curves]
 
 
-def _spread(curve: Array, width: int) -> Array:
+def _pick_layers(curve: Array, width: int) -> Array:
     if len(curve) <= width:
         return curve
-    shown: Array = curve[np.linspace(0, len(curve) - 1, width).round().astype(int)]
-    return shown
+    picked: Array = curve[np.linspace(0, len(curve) - 1, width).round().astype(int)]
+    return picked
 
 
-def _sparkline(values: Array, low: float, high: float) -> str:
+def _draw(values: Array, low: float, high: float) -> str:
+    """low, high: the ends of the scale, in powers of ten."""
     finite = values[: int(np.argmin(np.isfinite(values)))] if np.isnan(values).any() else values
     with np.errstate(divide="ignore", invalid="ignore"):
         heights = (np.log10(np.maximum(finite, 0)) - low) / (high - low)
     steps = np.clip((heights * len(BLOCKS)), 0, len(BLOCKS) - 1).astype(int)
-    return "".join(BLOCKS[step] for step in steps) + (ENDED if len(finite) < len(values) else "")
+    end = NONFINITE if len(finite) < len(values) else ""
+    return "".join(BLOCKS[step] for step in steps) + end

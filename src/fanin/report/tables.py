@@ -1,4 +1,4 @@
-"""Outcomes as tables for other tools: a row a job, and a row a job and layer."""
+"""Results as tables for other tools: a row for each job, and a row for each job and layer."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,34 +6,35 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fanin.measure.params import format_value, is_number
 from fanin.measure.result import RunResult
 from fanin.report.comparison import Comparison
 
 
 def write_tables(comparison: Comparison, folder: Path) -> list[str]:
-    """comparison.csv, a row a job, and profiles.parquet, a row a job and layer; their names."""
-    outcomes = comparison.outcomes
-    jobs(outcomes).to_csv(folder / "comparison.csv", index=False)
-    layers(outcomes).to_parquet(folder / "profiles.parquet", index=False)
+    """Write comparison.csv and profiles.parquet, and give their names."""
+    results = comparison.results
+    make_job_table(results).to_csv(folder / "comparison.csv", index=False)
+    make_layer_table(results).to_parquet(folder / "profiles.parquet", index=False)
     return ["comparison.csv", "profiles.parquet"]
 
 
-def jobs(outcomes: Sequence[RunResult]) -> pd.DataFrame:
-    """A row a job: its params, its numbers, and of each curve the value at the last layer."""
-    rows = []
-    for outcome in outcomes:
-        curves = outcome.profile.curves.items()
+def make_job_table(results: Sequence[RunResult]) -> pd.DataFrame:
+    """A row per job: its params, its numbers, and the value of each curve at the last layer."""
+    measured = []
+    for result in results:
+        curves = result.profile.curves.items()
         last = {name: values[-1] for name, values in curves if len(values)}
-        reasons = {"because": outcome.explanation, "try": outcome.advice}
-        rows.append(_named(outcome) | reasons | outcome.profile.numbers | last)
-    return _typed(pd.DataFrame(rows), outcomes)
+        reasons = {"because": result.explanation, "try": result.advice}
+        measured.append(reasons | result.profile.numbers | last)
+    return pd.concat([_identify(results), pd.DataFrame(measured)], axis="columns")
 
 
-def layers(outcomes: Sequence[RunResult]) -> pd.DataFrame:
-    """A row a job and layer, from 1: its params, and the value of each curve, nan where none is."""
-    profiles = [outcome.profile for outcome in outcomes]
+def make_layer_table(results: Sequence[RunResult]) -> pd.DataFrame:
+    """A row per job and layer, from 1: its params and the value of each curve, nan without one."""
+    profiles = [result.profile for result in results]
     depths = [profile.depth for profile in profiles]
-    jobs = _typed(pd.DataFrame([_named(outcome) for outcome in outcomes]), outcomes)
+    jobs = _identify(results)
     rows = jobs.loc[np.repeat(jobs.index, depths)].reset_index(drop=True)
     layer = [n for depth in depths for n in range(1, depth + 1)]
     missing = [np.full(depth, np.nan) for depth in depths]
@@ -46,25 +47,26 @@ def layers(outcomes: Sequence[RunResult]) -> pd.DataFrame:
     return pd.concat([rows, pd.DataFrame({"layer": layer, **curves})], axis="columns")
 
 
-def _named(outcome: RunResult) -> dict[str, object]:
-    return {
-        "job": outcome.job,
-        "run_id": outcome.run_id,
-        "name": outcome.name,
-        "verdict": outcome.verdict,
-        **outcome.params,
+def _identify(results: Sequence[RunResult]) -> pd.DataFrame:
+    """A row per job: its number, its run and its params, missing where it does not have them.
+
+    A param's column is numeric where all its values are numbers that fit into 64 bits, else text.
+    """
+    columns: dict[str, object] = {
+        "job": [result.job for result in results],
+        "run_id": [result.run_id for result in results],
+        "name": [result.name for result in results],
+        "verdict": [result.verdict for result in results],
     }
+    names = dict.fromkeys(name for result in results for name in result.params)
+    columns |= {name: _make_column(name, results) for name in names}
+    return pd.DataFrame(columns, index=range(len(results)))
 
 
-def _typed(frame: pd.DataFrame, outcomes: Sequence[RunResult]) -> pd.DataFrame:
-    """Params are texts: those of which all are numbers become numbers."""
-    names = {name for outcome in outcomes for name in outcome.params}
-    return frame.assign(**{name: _numbers(frame[name]) for name in names})
-
-
-def _numbers(column: pd.Series) -> pd.Series:
-    try:
-        numbers = pd.to_numeric(column)
-    except ValueError:
-        return column
-    return column if numbers.dtype == object else numbers  # too long for any type
+def _make_column(name: str, results: Sequence[RunResult]) -> pd.Series:
+    values = {n: result.params[name] for n, result in enumerate(results) if name in result.params}
+    if all(map(is_number, values.values())):
+        column = pd.Series(values)
+        if column.dtype != object:  # else one of them is longer than 64 bits
+            return column
+    return pd.Series({n: format_value(value) for n, value in values.items()})

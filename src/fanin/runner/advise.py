@@ -6,11 +6,17 @@ from shlex import quote
 
 from rich.console import Console
 
-from fanin.config.schema import SettingError, composed
-from fanin.report.terminal import RankedInit, show_ranking
-from fanin.runner.run import prepare, task_of, theory_error
-from fanin.theory.advice import Candidate, candidate, rank, ranking, suggest
-from fanin.theory.mean_field import PERCENTILE, STD
+from fanin.config.complete import build
+from fanin.config.compose import compose_overrides
+from fanin.config.errors import SettingError
+from fanin.config.settings import Settings
+from fanin.measure.statistics import STD
+from fanin.nn.init import Init
+from fanin.report.ranking_table import RankedInit, print_ranking
+from fanin.runner.catalogue import catalogue, task_of
+from fanin.runner.ingredients import prepare, theory_error
+from fanin.theory.advice import Candidate, candidate, rank_key, ranking, suggest
+from fanin.theory.mean_field import PERCENTILE
 
 
 def advise(overrides: Sequence[str], console: Console) -> None:
@@ -18,37 +24,40 @@ def advise(overrides: Sequence[str], console: Console) -> None:
     for override in overrides:
         if re.match(r"[\w./+]*=[^\[{('\"]*,|experiment=", override):
             raise SettingError(f"{override}: advise looks at one network; give its settings")
-    config, choices = composed(overrides)
-    if config.depth == 0:
+    values, choices = compose_overrides(overrides)
+    settings = Settings.from_values(values)
+    if settings.depth == 0:
         raise SettingError("depth=0: has no hidden layer to advise on; use 1 or more")
-    parts = prepare(config, choices)
-    task = task_of(config, parts, choices)
+    ingredients = prepare(settings, choices)
+    task = task_of(settings, ingredients, choices)
     try:
-        found, refused = ranking(task)
+        candidates, refused = ranking(task, catalogue())
     except Exception as error:
         raise theory_error(choices, error) from error
     typed = tuple(o for o in overrides if re.match(r"\+*init(=|\.(?!bias_std))", o))
     if any("init." in override for override in typed):
-        found = sorted([candidate(typed, parts.init, task), *found], key=rank)
+        candidates = sorted([candidate(typed, ingredients.init, task), *candidates], key=rank_key)
     console.print(
         f"{task.activation_name}, {task.depth} layers of {task.width} units, {task.inputs.count} "
         f"inputs of {task.inputs.features} values; by theory\n"
     )
-    show_ranking([_ranked(one) for one in found], console)
+    print_ranking([_row(one) for one in candidates], console)
     for name, why in refused.items():
         console.print(f"\nnot ranked: init={name}, {why}")
-    if found[0].is_healthy:
+    if candidates[0].is_healthy:
         others = [o for o in overrides if o not in typed]
-        line = " ".join(map(quote, ["python", "run.py", *others, *found[0].settings]))
+        line = " ".join(map(quote, ["python", "run.py", *others, *candidates[0].settings]))
         console.print(f"\nrun the best with\n\n    {line}\n")
     else:
-        console.print(f"\ntry {suggest(parts.init, task, has_scale='scale' in config.init).text}\n")
+        configured = build("init", settings.init, Init)  # type: ignore[type-abstract]
+        suggestion = suggest(ingredients.init, task, catalogue(), configured)
+        console.print(f"\ntry {suggestion.text}\n")
 
 
-def _ranked(one: Candidate) -> RankedInit:
+def _row(one: Candidate) -> RankedInit:
     prediction, point = one.prediction, one.prediction.point
     return RankedInit(
-        settings=one.typed.removeprefix("init="),
+        settings=one.text.removeprefix("init="),
         sigma_w2=prediction.sigma_w2,
         std=one.forecast.std,
         low=float(prediction.at(STD, -PERCENTILE)[-1]),
@@ -56,5 +65,5 @@ def _ranked(one: Candidate) -> RankedInit:
         gradient=one.forecast.gradient,
         cosine=one.forecast.cosine,
         phase=point.phase if point else "-",
-        verdict=one.forecast.said,
+        verdict=one.forecast.label,
     )

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import torch
 
-from fanin.measure import statistics
-from fanin.nn.activations import ReLU, into
+from fanin.measure import reductions
+from fanin.nn.activations import ReLU, make_in_place
 from fanin.nn.linear import bias_gradient, input_gradient, linear, weight_gradient
 from fanin.nn.matmul import RUNGS
 
@@ -196,11 +196,11 @@ def _layer_seconds(layer: _Layer, matmul: str, dtype: torch.dtype, device: str) 
     z, a = new(batch, fan_out), new(batch, fan_out)
     delta, w_grad = new(batch, fan_in), new(fan_in, fan_out)
     relu, rung = ReLU(), RUNGS[matmul]
-    relu_into = into(relu)
+    relu_in_place = make_in_place(relu)
 
     def run() -> None:
         linear(x, w, b, out=z, matmul=rung)
-        relu_into(z, out=a)
+        relu_in_place(z, out=a)
         input_gradient(z, w, out=delta, matmul=rung)
         delta.mul_(relu.derivative(x, x))
         weight_gradient(x, z, out=w_grad, matmul=rung)
@@ -214,7 +214,7 @@ def _entry_seconds(dtype: torch.dtype, device: str) -> tuple[float, float]:
     """To draw a weight, and to take all statistics of an entry."""
     x = torch.randn(1, 1, 256, _SAMPLE_ENTRIES // 256).to(device, dtype)
     drawn = _measured(lambda: torch.randn(x.shape).to(device, dtype), device)
-    told = _measured(lambda: statistics.std(x), device)
+    told = _measured(lambda: reductions.std(x), device)
     return drawn / x.numel(), told * _STATISTICS / 3 / x.numel()
 
 

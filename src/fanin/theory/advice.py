@@ -1,46 +1,58 @@
-"""Advice: which inits keep a signal alive in a network, by theory, and what to try instead.
+"""Advice: which inits keep the signal alive in a network, by theory, and what to try instead.
 
-Only settings of which theory is sure are recommended: those that nearly every seed survives.
+Only settings of which theory is sure are advised: those that nearly every seed survives.
 """
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
 
-from fanin.config.schema import SettingError, option, options
+from fanin.measure.params import is_number
+from fanin.measure.statistics import STD
 from fanin.nn.activations import Activation
-from fanin.nn.init import Init, Orthogonal, VarianceScaling
+from fanin.nn.init import Init
 from fanin.theory.critical import critical_variance
-from fanin.theory.forecast import NARROW, Forecast, forecast
+from fanin.theory.forecast import MIN_SURE_WIDTH, Forecast, forecast
 from fanin.theory.gaussian import moments
 from fanin.theory.input_stats import Inputs
-from fanin.theory.mean_field import STD, Prediction, predict
+from fanin.theory.mean_field import Prediction, predict
 from fanin.theory.memoize import memoize
 
-BEST = 2
-"""So many settings are recommended at most."""
+MAX_SUGGESTIONS = 2
+"""At most this many settings are suggested."""
 
 _SHALLOW = 8
-"""A depth at which inits still differ by more than whether they are lost."""
+"""A depth at which inits still differ by more than whether the signal is lost."""
 
-_LOST = math.log(1e8)
-"""Of a gradient: far beyond what the first layers of a net might make up for."""
+_MAX_LOG_GRADIENT = math.log(1e8)
+"""A gradient that changes by more is lost, whatever the first layers do."""
 
 _FAMILIAR = ("kaiming", "xavier", "glorot", "orthogonal", "lecun", "torch_default", "critical")
-"""Inits in the order in which they are named where theory finds no difference."""
+"""Inits in the order in which they are named if theory finds no difference."""
 
-_ELSEWHERE = ("tanh", "erf", "softsign", "selu", "elu", "leaky_relu", "identity")
-"""Activations to turn to, the most usual first."""
+_ALTERNATIVES = ("tanh", "erf", "softsign", "selu", "elu", "leaky_relu", "identity")
+"""Activations to suggest, the most common first."""
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The options that advice may name, with the settings of their files.
+
+    inits: option name -> init, or why it cannot be made. activations: option name -> activation.
+    """
+
+    inits: tuple[tuple[str, Init | str], ...]
+    activations: tuple[tuple[str, Activation], ...]
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is given, and what an init is sought for. `depth` is 1 or more.
+    """The network that an init is wanted for. `depth` is 1 or more.
 
-    bias_std: of init.bias_std where the line sets it, since it stays there whatever the init.
+    bias_std: the line's init.bias_std, which then holds for every init; None if it sets none.
     """
 
     activation_name: str
@@ -55,7 +67,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Candidate:
-    """Settings, such as ("init=kaiming",), the init that they mean, and what is predicted."""
+    """Settings, such as ("init=kaiming",), and what theory predicts of the network with them."""
 
     settings: tuple[str, ...]
     prediction: Prediction
@@ -66,20 +78,21 @@ class Candidate:
         return self.forecast.verdict == "healthy" and self.forecast.is_sure
 
     @property
-    def typed(self) -> str:
+    def text(self) -> str:
+        """The settings as typed on the command line."""
         return " ".join(self.settings)
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """text: a sentence. settings: each a way out, and all of them healthy."""
+    """text: a sentence. settings: alternatives, each of them healthy."""
 
     text: str
     settings: Sequence[tuple[str, ...]]
 
 
 def expect(init: Init, task: Task) -> Prediction:
-    """What theory says of the network with this init."""
+    """The prediction for the network with this init, which is resolved for the activation."""
     return predict(
         init,
         task.activation,
@@ -91,149 +104,187 @@ def expect(init: Init, task: Task) -> Prediction:
 
 
 def candidate(settings: tuple[str, ...], init: Init, task: Task) -> Candidate:
+    """The candidate that these settings stand for; the init is resolved for the activation."""
     prediction = expect(init, task)
-    found = forecast(prediction, task.activation, task.inputs, width=task.width, dtype=task.dtype)
-    return Candidate(settings, prediction, found)
+    outlook = forecast(prediction, task.activation, task.inputs, width=task.width, dtype=task.dtype)
+    return Candidate(settings, prediction, outlook)
 
 
 @memoize
-def ranking(task: Task) -> tuple[list[Candidate], dict[str, str]]:
-    """Every option of init for the task, the best first; and those that there are none of, why."""
-    inits, refused = _offered(task)
-    return _ranked(inits, task), refused
+def ranking(task: Task, catalogue: Catalogue) -> tuple[list[Candidate], dict[str, str]]:
+    """Every init of the catalogue for the task, the best first, and why others have no rank.
+
+    The second is option name -> reason.
+    """
+    inits = {name: _resolve(init, task) for name, init in catalogue.inits}
+    usable = {name: init for name, init in inits.items() if isinstance(init, Init)}
+    reasons = {name: reason for name, reason in inits.items() if isinstance(reason, str)}
+    return _ranked(usable, task), reasons
 
 
 @memoize
-def hopeful(task: Task) -> list[Candidate]:
-    """As `ranking`, without those of which chi alone tells that their gradients are lost."""
-    inits, _ = _offered(task)
-    return _ranked({name: i for name, i in inits.items() if not _is_hopeless(i, task)}, task)
+def _promising(task: Task, catalogue: Catalogue) -> list[Candidate]:
+    """As `ranking`, without the inits whose chi alone tells that gradients are lost."""
+    inits = {name: _resolve(init, task) for name, init in catalogue.inits}
+    usable = {name: init for name, init in inits.items() if isinstance(init, Init)}
+    return _ranked({n: init for n, init in usable.items() if not _is_hopeless(init, task)}, task)
 
 
-def _offered(task: Task) -> tuple[dict[str, Init], dict[str, str]]:
-    """The options of init for the task by name; and those that there are none of, why."""
-    inits = {name: _init(name, task) for name in options("init")}
-    return (
-        {name: init for name, init in inits.items() if isinstance(init, Init)},
-        {name: why for name, why in inits.items() if isinstance(why, str)},
-    )
-
-
-def _ranked(inits: Mapping[str, Init], task: Task) -> list[Candidate]:
-    found = [candidate((f"init={name}",), init, task) for name, init in inits.items()]
-    return sorted(found, key=rank)
-
-
-def _is_hopeless(init: Init, task: Task) -> bool:
-    one_layer = expect(init, replace(task, depth=1)).point
-    with np.errstate(divide="ignore"):
-        log_chi = np.log(one_layer.chi) if one_layer else -math.inf
-    return bool(abs(log_chi) * (task.depth - 1) / 2 > _LOST)
-
-
-def _init(name: str, task: Task) -> Init | str:
-    """An option of init for the task, or why there is none."""
+def _resolve(init: Init | str, task: Task) -> Init | str:
+    """An init of the catalogue for the task, or why there is none."""
+    if isinstance(init, str):
+        return init
     try:
-        init: Init = option("init", name, Init)
         if task.bias_std is not None:
             init = replace(init, bias_std=task.bias_std)
-        return init.given(task.activation)
-    except (SettingError, ValueError, TypeError) as error:
+        return init.resolve(task.activation)
+    except (ValueError, TypeError) as error:
         return str(error)
 
 
-def rank(found: Candidate) -> tuple[bool, bool, float, int]:
-    of = found.forecast
-    name = found.settings[-1].removeprefix("init=")
-    familiar = _FAMILIAR.index(name) if name in _FAMILIAR else len(_FAMILIAR)
-    fails = of.verdict != "healthy"
-    return fails, not fails and not of.is_sure, round(of.max_log_change, 1), familiar
+def _ranked(inits: Mapping[str, Init], task: Task) -> list[Candidate]:
+    candidates = [candidate((f"init={name}",), init, task) for name, init in inits.items()]
+    return sorted(candidates, key=rank_key)
+
+
+def _is_hopeless(init: Init, task: Task) -> bool:
+    point = expect(init, replace(task, depth=1)).point
+    with np.errstate(divide="ignore"):
+        log_chi = np.log(point.chi) if point else -math.inf
+    return bool(abs(log_chi) * (task.depth - 1) / 2 > _MAX_LOG_GRADIENT)
+
+
+def rank_key(one: Candidate) -> tuple[bool, bool, float, int]:
+    """Sorts healthy candidates first, of these the sure ones, then those that change least."""
+    outlook = one.forecast
+    name = one.settings[-1].removeprefix("init=")
+    familiarity = _FAMILIAR.index(name) if name in _FAMILIAR else len(_FAMILIAR)
+    fails = outlook.verdict != "healthy"
+    is_unsure = not fails and not outlook.is_sure
+    return fails, is_unsure, round(outlook.max_log_change, 1), familiarity
 
 
 @memoize
-def suggest(init: Init, task: Task, *, has_scale: bool) -> Suggestion:
+def suggest(
+    init: Init, task: Task, catalogue: Catalogue, configured: Init | None = None
+) -> Suggestion:
     """What to try in place of an init that did not keep the signal alive in this network.
 
-    has_scale: whether init.scale is a setting of it.
+    init: resolved for the activation. configured: the init whose `scale` may be set, before it was
+    resolved; `init` itself by default.
     """
-    own = candidate((), init, task)
-    if own.is_healthy:
+    if candidate((), init, task).is_healthy:
         return Suggestion("another seed: by theory nearly all others are healthy", [])
-    if task.width < NARROW:
-        return Suggestion(f"hidden_size={NARROW} or more: theory is sure of no narrower net", [])
-    ranked = hopeful(task)
+    if task.width < MIN_SURE_WIDTH:
+        text = f"hidden_size={MIN_SURE_WIDTH} or more: theory is not sure of narrower nets"
+        return Suggestion(text, [])
+    ranked = _promising(task, catalogue)
     healthy = [one for one in ranked if one.is_healthy]
-    rescaled = _rescaled(init, task) if has_scale else ()
-    found = _unlike([*healthy[:1], *rescaled, *healthy[1:]])[:BEST]
-    if found:
-        ways = ", or ".join(one.typed for one in found)
-        text = f"{ways}: {_reason(found[0], task)}"
-        return Suggestion(text, [one.settings for one in found])
-    found = [*_with_another_activation(task), *_less_deep(task)]
-    ways = ", or ".join(one.typed for one in found) or "nothing that theory is sure of"
-    text = f"{ways}: no init is sure to carry {task.activation_name} through {task.depth} layers"
+    rescaled = _rescaled(init, configured or init, task)
+    ways = _distinct([*healthy[:1], *rescaled, *healthy[1:]])[:MAX_SUGGESTIONS]
+    if ways:
+        return _suggestion(ways, _describe_effect(ways[0], task))
+    ways = [*_with_another_activation(task, catalogue), *_less_deep(task, catalogue)]
+    reason = (
+        f"no init keeps {task.depth}-layer {task.activation_name} nets healthy for nearly all seeds"
+    )
     if ranked and ranked[0].forecast.verdict == "healthy":
-        text += f" ({ranked[0].typed} does with most seeds)"
-    return Suggestion(text, [one.settings for one in found])
+        reason += f" ({ranked[0].text} does for most seeds)"
+    return _suggestion(ways, reason)
 
 
-def _unlike(found: Sequence[Candidate]) -> list[Candidate]:
-    """One of each, where two mean the same network; a scale is a way of its own."""
+def _suggestion(ways: Sequence[Candidate], reason: str) -> Suggestion:
+    texts = ", or ".join(way.text for way in ways) or "nothing that theory is sure of"
+    return Suggestion(f"{texts}: {reason}", [way.settings for way in ways])
+
+
+def _describe_effect(way: Candidate, task: Task) -> str:
+    """What the activation does to the signal, and the std that the suggested weights keep."""
+    std, q = way.forecast.std, way.prediction.curves["preactivation/std"][-1] ** 2
+    factor = moments(task.activation, q).second.value / q
+    return (
+        f"{task.activation_name} multiplies E[z^2] by {factor:.2g}, and the std will be about "
+        f"{std:.2g} at layer {task.depth}"
+    )
+
+
+def _distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Without those that mean the same network as an earlier one, unless they set a scale."""
     kept: list[Candidate] = []
-    for one in found:
-        is_scale = one.typed.startswith("init.scale")
-        if is_scale or all(one.prediction is not k.prediction and not _same(one, k) for k in kept):
+    for one in candidates:
+        is_scale = one.text.startswith("init.scale")
+        if is_scale or not any(_is_same_network(one, other) for other in kept):
             kept.append(one)
     return kept
 
 
-def _same(one: Candidate, other: Candidate) -> bool:
+def _is_same_network(one: Candidate, other: Candidate) -> bool:
+    if one.prediction is other.prediction:
+        return True
     return bool(np.allclose(one.prediction.at(STD), other.prediction.at(STD), rtol=1e-6))
 
 
-def _rescaled(init: Init, task: Task) -> Iterator[Candidate]:
-    """The same init with the scale that puts chi at 1."""
-    assert isinstance(init, VarianceScaling | Orthogonal)
+def _rescaled(init: Init, configured: Init, task: Task) -> Iterator[Candidate]:
+    """The same init with the scale that puts chi at 1, if there is one and it is healthy."""
     weights = critical_variance(task.activation, init.bias_variance(task.width, task.width))
-    if weights is not None:
-        scale = f"{weights:.4g}"
-        found = candidate((f"init.scale={scale}",), replace(init, scale=float(scale)), task)
-        if found.is_healthy:
-            yield found
+    scale = weights and _critical_scale(configured, weights, task)
+    if scale:
+        rescaled = _with_scale(configured, scale, task)
+        one = candidate((f"init.scale={scale:.4g}",), rescaled, task)
+        if one.is_healthy:
+            yield one
 
 
-def _with_another_activation(task: Task) -> Iterator[Candidate]:
-    """The first activation that some init carries through, with the best such init."""
-    for name in _ELSEWHERE:
-        if name != task.activation_name and name in options("activation"):
-            activation = option("activation", name, Activation)
-            other = replace(task, activation_name=name, activation=activation)
-            for one in hopeful(other):
+def _critical_scale(init: Init, weights: float, task: Task) -> float | None:
+    """The `scale` with which fan_in Var(w) of a hidden layer is `weights`, to four digits.
+
+    None for an init without such a setting, or with one to which the variance is not proportional.
+    """
+    settings = {field.name: getattr(init, field.name) for field in fields(init)}
+    if not is_number(settings.get("scale")):
+        return None
+
+    def variance(scale: float) -> float:
+        rescaled = _with_scale(init, scale, task)
+        return task.width * rescaled.variance(task.width, task.width)
+
+    try:
+        scale = float(f"{weights / variance(1.0):.4g}")
+        is_proportional = math.isclose(variance(scale), weights, rel_tol=1e-3)
+    except (TypeError, ValueError, ZeroDivisionError):  # a user's class that takes no such scale
+        return None
+    return scale if is_proportional else None
+
+
+def _with_scale(init: Init, scale: float, task: Task) -> Init:
+    settings = {"scale": scale}  # a field of the subclass, unknown to mypy
+    return replace(init, **settings).resolve(task.activation)
+
+
+def _with_another_activation(task: Task, catalogue: Catalogue) -> Iterator[Candidate]:
+    """The first activation that some init keeps healthy, with the best such init."""
+    activations = dict(catalogue.activations)
+    for name in _ALTERNATIVES:
+        if name != task.activation_name and name in activations:
+            other = replace(task, activation_name=name, activation=activations[name])
+            for one in _promising(other, catalogue):
                 if one.is_healthy:
                     yield replace(one, settings=(f"activation={name}", *one.settings))
                     return
 
 
-def _less_deep(task: Task) -> Iterator[Candidate]:
-    """The init that does best in a less deep net, at the greatest depth that it is sure of."""
-    best = ranking(replace(task, depth=min(task.depth, _SHALLOW)))[0][0]
-    init = _init(best.settings[0].removeprefix("init="), task)
-    assert isinstance(init, Init)
-    low, high, found = 0, task.depth, None
+def _less_deep(task: Task, catalogue: Catalogue) -> Iterator[Candidate]:
+    """The init that does best in a shallower net, at the greatest depth at which it is healthy."""
+    ranked, _ = ranking(replace(task, depth=min(task.depth, _SHALLOW)), catalogue)
+    if not ranked:
+        return
+    best = ranked[0].settings
+    init = _resolve(dict(catalogue.inits)[best[0].removeprefix("init=")], task)
+    assert isinstance(init, Init)  # it has a rank
+    low, high, deepest = 0, task.depth, None
     while high - low > 1:
         depth = (low + high) // 2
-        settings = (*best.settings, f"depth={depth}")
-        one = candidate(settings, init, replace(task, depth=depth))
-        low, high, found = (depth, high, one) if one.is_healthy else (low, depth, found)
-    if found:
-        yield found
-
-
-def _reason(found: Candidate, task: Task) -> str:
-    """What theory has for it at the last layer, and what the weights make up for."""
-    std, q = found.forecast.std, found.prediction.curves["preactivation/std"][-1] ** 2
-    share = moments(task.activation, q).second.value / q
-    return (
-        f"{task.activation_name} passes {share:.2g} of the second moment, and the std will be "
-        f"about {std:.2g} at layer {task.depth}"
-    )
+        one = candidate((*best, f"depth={depth}"), init, replace(task, depth=depth))
+        low, high, deepest = (depth, high, one) if one.is_healthy else (low, depth, deepest)
+    if deepest:
+        yield deepest

@@ -1,35 +1,58 @@
-"""Theory beside measurement: the predicted curves of a profile, and how far off it is."""
+"""Theory next to measurement: adds predictions to a profile, and how far off they are."""
 
 import math
 from collections.abc import Mapping
 
 import numpy as np
 
-from fanin.measure.profile import CURVES, NUMBERS, Profile
-from fanin.theory.mean_field import BANDED, GRADIENT, PERCENTILE, PREDICTED, STD, Prediction
+from fanin.measure import summaries
+from fanin.measure.percentiles import BAND
+from fanin.measure.profile import Profile
+from fanin.measure.statistics import CURVES, GRADIENT, STD
+from fanin.theory.mean_field import BANDED, PERCENTILE, PREDICTED, Prediction
 
-_MEDIAN = math.sqrt(math.pi / 2)
-"""Standard error of a normal sample's median, over that of its mean."""
+SUMMARIES = {
+    "summary/jacobian_mean_square_theory": "Prediction of jacobian_mean_square, for wide layers.",
+    "summary/jacobian_spread_theory": "Prediction of jacobian_spread, for wide layers.",
+    "summary/sigma_w2": "fan_in Var(w) of the layers after the first.",
+    "summary/sigma_b2": "Var(b) of the layers after the first.",
+    "summary/theory_q": "Fixed point of q, the second moment of z; absent if q grows forever.",
+    "summary/theory_chi": "Factor per layer of the squared gradient at the fixed point.",
+    "summary/theory_cosine": "Cosine between two inputs at the fixed point, from -1 to 1.",
+    "summary/theory_xi_q": "Layers in which a deviation from the fixed point of q falls e-fold.",
+    "summary/theory_xi_c": "Layers in which a deviation from the fixed cosine falls e-fold.",
+    "summary/theory_std": "Std of the activations of the typical net at the last layer.",
+    "summary/theory_spread": "Predicted std over seeds of the log of that std.",
+    "summary/theory_z": "Spreads by which the measured log std at the last layer is above the "
+    "typical net's; with replicas, in units of the spread of their median.",
+}
+"""name -> meaning, of the numbers that theory adds to a run."""
 
+NUMBERS = {**summaries.SUMMARIES, **SUMMARIES}
+"""name -> meaning, of every number of a run that is no curve."""
 
 METRICS = {
     *NUMBERS,
-    *(f"{curve}{end}" for curve in CURVES for end in ("", "_low", "_high")),
+    *(f"{curve}{ending}" for curve in CURVES for ending in ("", *BAND)),
     *(f"{curve}_theory" for curve in PREDICTED),
-    *(f"{curve}_theory_{end}" for curve in BANDED for end in ("low", "high")),
+    *(f"{curve}_theory{ending}" for curve in BANDED for ending in BAND),
 }
-"""The names of all that a run may have."""
+"""The names of all metrics that a run may have."""
+
+_MEDIAN_ERROR = math.sqrt(math.pi / 2)
+"""The standard error of a normal sample's median, over that of its mean."""
 
 
 def add_predictions(
-    profile: Profile, prediction: Prediction, replicas: int, also: Mapping[str, float] | None = None
+    profile: Profile,
+    prediction: Prediction,
+    replicas: int,
+    extra_metrics: Mapping[str, float] | None = None,
 ) -> Profile:
-    """The profile with `_theory` beside each curve that has one, and its band `_low`, `_high`.
+    """The profile with the predicted curves, `_theory`, their bands, and the SUMMARIES.
 
-    Gradients are scaled to the last layer's measured one. `summary/theory_std` is the std of the
-    activations that the typical net has at the last layer, and `summary/theory_z` how many spreads
-    the measured one is above it; with replicas, in those of their median. also: other numbers of
-    theory.
+    The predicted gradient is scaled to the measured one of the last layer. extra_metrics: other
+    numbers of theory.
     """
     curves = dict(profile.curves)
     for name, values in prediction.curves.items():
@@ -41,13 +64,13 @@ def add_predictions(
     numbers = {
         "summary/sigma_w2": prediction.sigma_w2,
         "summary/sigma_b2": prediction.sigma_b2,
-        **(also or {}),
+        **(extra_metrics or {}),
     }
     if prediction.point:
         point = vars(prediction.point)
         numbers |= {f"summary/theory_{name}": value for name, value in point.items()}
     if profile.depth:
-        numbers |= _last_layer(profile, prediction, replicas)
+        numbers |= _compare_last_layer(profile, prediction, replicas)
     return Profile(
         depth=profile.depth,
         curves={name: np.where(np.isfinite(c), c, math.nan) for name, c in curves.items()},
@@ -56,14 +79,16 @@ def add_predictions(
     )
 
 
-def _last_layer(profile: Profile, prediction: Prediction, replicas: int) -> dict[str, float]:
+def _compare_last_layer(
+    profile: Profile, prediction: Prediction, replicas: int
+) -> dict[str, float]:
     spread = float(prediction.spreads[STD][-1])
     measured, typical = profile.curves[STD][-1], prediction.at(STD)[-1]
     with np.errstate(divide="ignore", invalid="ignore"):
-        off = float(np.log(measured) - np.log(typical))
-    error = spread if replicas == 1 else spread * _MEDIAN / math.sqrt(replicas)
+        log_ratio = float(np.log(measured) - np.log(typical))
+    error = spread if replicas == 1 else spread * _MEDIAN_ERROR / math.sqrt(replicas)
     return {
         "summary/theory_std": float(typical),
         "summary/theory_spread": spread,
-        "summary/theory_z": off / error,
+        "summary/theory_z": log_ratio / error,
     }

@@ -1,53 +1,35 @@
 """The layers of theory, one by one: at infinite width, and what finite width n adds.
 
-An average over n units is off by a relative variance of kappa / n, and what it is off by travels
-on through q. Each squared quantity is followed as log-normal: a variance over seeds, and a shift of
-the median against infinite width, to first order in 1 / n. What counts for a batch is the average
-of kappa over all pairs of inputs, so the cosines are followed too: their mean, and their variance
-from pair to pair. For a single input and no activation or ReLU a step is exact: the log of a
-chi-squared variable of n degrees of freedom, or of as many as units are on, which is binomial
-(Hanin and Nica 2018). The rest is an approximation: 1 / n small, cosines that waver as those of
-Gaussian vectors, normal weights, and no correlation between what a layer adds for one input on the
-way forward and for another on the way back.
+An average over n units has a relative variance of kappa / n over seeds, and its error travels on
+through q. Each squared quantity is followed as log-normal: a variance over seeds, and a shift of
+the median against infinite width, to first order in 1 / n. For a batch, the average of kappa over
+all pairs of inputs counts, so the cosines are followed too: their mean, and their variance from
+pair to pair. For a single input through linear or ReLU layers a step is exact: the log of a
+chi-squared variable, with n degrees of freedom or as many as units are on, which is binomial
+(Hanin and Nica 2018). The rest is an approximation: small 1 / n, cosines that vary as those of
+Gaussian vectors do, normal weights, and no correlation between what a layer adds for one input on
+the way forward and for another on the way back.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import digamma, gammaln, polygamma
 
-from fanin.nn.activations import Activation, Identity, ReLU
+from fanin.nn.activations import Activation
 from fanin.nn.init import Init
 from fanin.theory.gaussian import Moments, PairMoments, Response, moments, pair_moments
 from fanin.theory.input_stats import Inputs
+from fanin.theory.log_normal import Log, log_mean_over_median, log_per_noise
 
-_SMALLEST, _LARGEST = 1e-150, 1e150  # of a q whose square float64 holds
-
-
-class Log(NamedTuple):
-    """The log of a square: its variance over seeds, and its median's shift."""
-
-    variance: float = 0.0
-    shift: float = 0.0
-
-    def through(self, response: Response) -> "Log":
-        """What becomes of it in a quantity that answers to this one."""
-        return Log(
-            response.elasticity**2 * self.variance,
-            response.elasticity * self.shift + response.curvature / 2 * self.variance,
-        )
-
-    def plus(self, variance: float, shift: float) -> "Log":
-        return Log(self.variance + variance, self.shift + shift)
+_MIN_Q, _MAX_Q = 1e-150, 1e150  # beyond, float64 does not hold q^2
 
 
 class BatchVariance(NamedTuple):
-    """A variance over the batch: what the inputs bring, and what finite width adds.
+    """A variance over the batch: the part of the inputs, and the part of finite width.
 
-    Both are followed to first order, which nothing over 1 is worth.
+    Both are followed to first order, which means nothing above 1.
     """
 
     inputs: float
@@ -66,264 +48,256 @@ class BatchVariance(NamedTuple):
 
 @dataclass(frozen=True)
 class Signal:
-    """What a layer is given: the activations of the layer before, or the inputs."""
+    """The input of a layer: the activations of the layer before, or the inputs.
+
+    cosine: between inputs, at infinite width. cosine_variance: of the cosines. length_variance:
+    the relative variance of the squared lengths. self_share: the weight of pairs of an input with
+    itself, see Inputs. log: of the second moment.
+    """
 
     second_moment: float
     cosine: float
-    """Of pairs of inputs, at infinite width."""
-    scatter: BatchVariance
-    """The variance of the cosines."""
-    lengths: BatchVariance
-    """The relative variance of the squared lengths."""
-    share: float
+    cosine_variance: BatchVariance
+    length_variance: BatchVariance
+    self_share: float
     log: Log
-    """Of the second moment."""
 
-    def over_pairs(self, itself: float, others: float) -> float:
-        """The mean over all pairs of inputs."""
-        return self.share * itself + (1 - self.share) * others
+    def mean_over_pairs(self, itself: float, others: float) -> float:
+        """The mean of a quantity over all pairs of inputs, an input with itself included."""
+        return self.self_share * itself + (1 - self.self_share) * others
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer at infinite width, and what finite width adds."""
+    """A layer at infinite width, and what finite width adds.
+
+    mean, variance: of phi over all inputs. slope: the second moment of phi'. weight_share: the
+    share of q that comes from the weights, d log q / d log (second moment of the layer's input).
+    orthogonal_share: the share of the noise in lengths and angles that orthogonal weights avoid.
+
+    log_q: as the layer before made it. log_z, log_a: of the variances. log_q_over_inputs: the
+    variance of log q over inputs that finite width made. noise, noise_of_input: the variance
+    that the mean of phi^2 over the units adds, for the batch and for a single input.
+    """
 
     q: float
-    one: Moments
+    single: Moments
     pair: PairMoments
     mean: float
     variance: float
     slope: float
-    """Of phi, and of phi' the second moment, over all inputs."""
-    part: float
-    """The share of q that comes from the weights: d log q / d log (second moment given)."""
-    spared: float
-    """The share of the noise in lengths and angles that these weights do not make."""
+    weight_share: float
+    orthogonal_share: float
     log_q: Log
-    """As the layer before has made it."""
     log_z: Log
     log_a: Log
-    """Of the variances."""
-    z_lengths: float
-    """The variance of log q over the inputs that finite width has made."""
+    log_q_over_inputs: float
     noise: float
-    noise_of_one: float
-    """The variance that the mean of phi^2 over these units adds: for the batch, for an input."""
+    noise_of_input: float
     out: Signal
 
 
 def forward(
     init: Init, activation: Activation, inputs: Inputs, depth: int, width: int
 ) -> list[Layer]:
-    """The layers, as far as float64 holds their q."""
+    """The layers from the first, as far as float64 holds their q."""
     signal = Signal(
         inputs.second_moment,
         inputs.cosine,
-        BatchVariance(inputs.scatter),
-        BatchVariance(inputs.share * inputs.count - 1),
-        inputs.share,
+        BatchVariance(inputs.cosine_variance),
+        BatchVariance(inputs.self_share * inputs.count - 1),
+        inputs.self_share,
         Log(),
     )
-    step = _exact(activation, width)
+    step = log_per_noise(activation, width)
     layers: list[Layer] = []
     for number in range(depth):
         fan_in = width if number else inputs.features
         weights = fan_in * init.variance_for(signal.second_moment, fan_in, width)
         weights *= signal.second_moment
         q = weights + init.bias_variance(fan_in, width)
-        if not _SMALLEST < q < _LARGEST:
+        if not _MIN_Q < q < _MAX_Q:
             break
-        part = weights / q
-        spared = part**2 * (1 - init.norm_variance_factor(fan_in, width))
+        weight_share = weights / q
+        orthogonal_share = weight_share**2 * (1 - init.norm_variance_factor(fan_in, width))
         entries = inputs.count * width
-        left = init.fit_tolerance()
-        layers.append(_layer(activation, signal, q, part, spared, step, width, entries, left))
+        fit = init.fit_tolerance()
+        layers.append(
+            _layer(activation, signal, q, weight_share, orthogonal_share, step, width, entries, fit)
+        )
         signal = layers[-1].out
     return layers
 
 
 def _layer(
     activation: Activation,
-    given: Signal,
+    signal: Signal,
     q: float,
-    part: float,
-    spared: float,
+    weight_share: float,
+    orthogonal_share: float,
     step: Log,
     width: int,
     entries: int,
-    left: float | None,
+    fit_tolerance: float | None,
 ) -> Layer:
-    cosine = part * given.cosine + 1 - part
-    scatter, lengths = given.scatter.times(part**2), given.lengths.times(part**2)
-    alike = given.over_pairs(1, cosine**2 + scatter.both)
-    one = moments(activation, q)
-    pair = pair_moments(activation, q, cosine, one.mean)
+    cosine = weight_share * signal.cosine + 1 - weight_share
+    cosine_variance = signal.cosine_variance.times(weight_share**2)
+    length_variance = signal.length_variance.times(weight_share**2)
+    square_cosine = signal.mean_over_pairs(1, cosine**2 + cosine_variance.both)
+    single = moments(activation, q)
+    pair = pair_moments(activation, q, cosine, single.mean)
 
-    # Averages over the inputs, whose q are not all the same.
-    mean = one.mean + lengths.inputs / 2 * one.mean_bend
-    second = one.second.over(lengths.inputs)
-    variance = one.variance.over(lengths.inputs)
-    variance += lengths.inputs * one.mean_slope**2
+    # Averages over the inputs, whose q differ.
+    mean = single.mean + length_variance.inputs / 2 * single.mean_bend
+    second = single.second.over(length_variance.inputs)
+    variance = single.variance.over(length_variance.inputs)
+    variance += length_variance.inputs * single.mean_slope**2
 
-    log_q = given.log.through(Response(q, part, part * (1 - part)))
-    z_noise = 2 * (1 - spared) * alike / width
-    if left is not None:  # anywhere within the tolerance of a fit
-        log_q, z_noise = Log((2 * left) ** 2 / 3), 0.0
+    log_q = signal.log.through(Response(q, weight_share, weight_share * (1 - weight_share)))
+    z_noise = 2 * (1 - orthogonal_share) * square_cosine / width
+    if fit_tolerance is not None:  # uniform within the tolerance
+        log_q, z_noise = Log((2 * fit_tolerance) ** 2 / 3), 0.0
 
-    def answered(of: Response) -> Log:
-        """What log q, and the lengths that finite width has spread, make of an average."""
-        bent = of.bend * (lengths.width / 2 - spared / width)  # on a sphere, no length varies
+    def respond(of: Response) -> Log:
+        """The log of an average, from log q and the lengths that finite width has spread."""
+        # Orthogonal weights keep inputs on a sphere, where no length varies.
+        bent = of.bend * (length_variance.width / 2 - orthogonal_share / width)
         return log_q.through(of).plus(0.0, bent)
 
     def noise(of: Response, of_itself: float, of_pair: float) -> float:
-        """Relative variance of an average over the units; orthogonal weights spare a part."""
+        """Relative variance of an average over the units; orthogonal weights avoid a part."""
         quadratic = 2 * of.elasticity**2
-        others = of_pair + quadratic * scatter.both
-        return (given.over_pairs(of_itself, others) - spared * quadratic * alike) / width
+        others = of_pair + quadratic * cosine_variance.both
+        avoided = orthogonal_share * quadratic * square_cosine
+        return (signal.mean_over_pairs(of_itself, others) - avoided) / width
 
     def about_mean(noise: float, cosine: float) -> tuple[float, float]:
-        """(variance, shift) of a std, which leaves out the mean's share and has n - 1 below.
+        """(variance, shift) of a squared std, which lacks the mean's share and divides by n - 1.
 
-        That share is a chi-squared of one degree.
+        The mean's share is a chi-squared of one degree.
         """
-        share = given.over_pairs(1, cosine) / width
-        return noise + 2 * share**2, -noise / 2 - share + 1 / entries
+        mean_share = signal.mean_over_pairs(1, cosine) / width
+        return noise + 2 * mean_share**2, -noise / 2 - mean_share + 1 / entries
 
-    a_noise = noise(one.variance, one.variance_noise, pair.variance_noise)
-    added = noise(one.second, one.second_noise, pair.second_noise)
-    of_one = (one.second_noise - spared * 2 * one.second.elasticity**2) / width
+    a_noise = noise(single.variance, single.variance_noise, pair.variance_noise)
+    added = noise(single.second, single.second_noise, pair.second_noise)
+    of_input = (single.second_noise - orthogonal_share * 2 * single.second.elasticity**2) / width
 
-    passed = q * pair.slope / one.second.value  # d (cosine of a) / d (cosine of z)
-    quadratic = 2 * one.mean_slope**2  # the second Hermite coefficient of phi, squared
-    next_cosine = pair.covariance + one.mean**2 + quadratic * scatter.inputs
-    next_cosine /= one.second.value
-    scatter = scatter.times(passed**2)
-    made = _wavering(next_cosine**2 + scatter.both) * (1 - spared * passed**2) / width
+    cosine_slope = q * pair.slope / single.second.value  # d (cosine of a) / d (cosine of z)
+    quadratic = 2 * single.mean_slope**2  # the second Hermite coefficient of phi, squared
+    next_cosine = pair.covariance + single.mean**2 + quadratic * cosine_variance.inputs
+    next_cosine /= single.second.value
+    cosine_variance = cosine_variance.times(cosine_slope**2)
+    added_cosine_variance = _cosine_noise(next_cosine**2 + cosine_variance.both)
+    added_cosine_variance *= 1 - orthogonal_share * cosine_slope**2
+    added_cosine_variance /= width
     return Layer(
         q=q,
-        one=one,
+        single=single,
         pair=pair,
         mean=mean,
         variance=variance,
-        slope=one.slope.over(lengths.inputs),
-        part=part,
-        spared=spared,
+        slope=single.slope.over(length_variance.inputs),
+        weight_share=weight_share,
+        orthogonal_share=orthogonal_share,
         log_q=log_q,
         log_z=log_q.plus(*about_mean(z_noise, cosine)),
-        log_a=answered(one.variance).plus(
-            *about_mean(a_noise, pair.covariance / one.variance.value)
+        log_a=respond(single.variance).plus(
+            *about_mean(a_noise, pair.covariance / single.variance.value)
         ),
-        z_lengths=lengths.width,
+        log_q_over_inputs=length_variance.width,
         noise=added * step.variance,
-        noise_of_one=of_one * step.variance,
+        noise_of_input=of_input * step.variance,
         out=Signal(
             second_moment=second,
             cosine=min(next_cosine, 1.0),
-            scatter=scatter.plus(made),
-            lengths=lengths.times(one.second.elasticity**2).plus(of_one - added),
-            share=given.share,
-            log=answered(one.second).plus(added * step.variance, added * step.shift),
+            cosine_variance=cosine_variance.plus(added_cosine_variance),
+            length_variance=length_variance.times(single.second.elasticity**2).plus(
+                of_input - added
+            ),
+            self_share=signal.self_share,
+            log=respond(single.second).plus(added * step.variance, added * step.shift),
         ),
     )
 
 
-def _wavering(alike: float) -> float:
-    """n times the variance that n units add to a cosine, given its mean square.
+def _cosine_noise(square_cosine: float) -> float:
+    """n times the variance that n units add to a cosine, from its mean square.
 
-    Of Gaussian vectors, weighted by their lengths: with no activation the means of |x|^2 |y|^2
-    and (x y)^2 follow a linear recursion, and their ratio this one.
+    For Gaussian vectors, weighted by their lengths: without an activation the means of |x|^2 |y|^2
+    and (x y)^2 follow a linear recursion, and their ratio follows this one.
     """
-    alike = min(alike, 1.0)
-    return (1 - alike) * (1 + 2 * alike)
+    square_cosine = min(square_cosine, 1.0)
+    return (1 - square_cosine) * (1 + 2 * square_cosine)
 
 
 def backward(
     init: Init, activation: Activation, layers: Sequence[Layer], width: int, outputs: int
 ) -> tuple[list[float], list[Log]]:
-    """The logs of the norms of dL/dz over the last layer's, and how those of their squares are off.
+    """The logs of the norms of dL/dz over the last layer's, and the `Log` of their squares.
 
-    A layer's depends on the chi, and so on the q, of all layers from it up to the last but one.
+    A layer's norm depends on chi, and so on q, of all layers from it up to the last but one.
     """
     if not layers:
         return [], []
-    step, fitted = _exact(activation, width), init.fit_tolerance() is not None
-    spared = 1 - init.norm_variance_factor(width, width)  # biases take no part in w @ delta
-    log_square = shift = added = of_one = pull = 0.0
-    along = passed = 1.0
+    step, fitted = log_per_noise(activation, width), init.fit_tolerance() is not None
+    orthogonal_share = 1 - init.norm_variance_factor(width, width)  # w @ delta has no bias
+    log_square = shift = added = of_input = pull = 0.0
+    alignment = alignment_gain = 1.0
     norms, logs = [0.0], [Log()]
-    # Errors of different inputs are numbers, or vectors in any direction; normal, so that the
-    # fourth moment of their lengths is the larger.
-    share = min(1.0, layers[-1].out.share * (1 + 2 / outputs))
-    alike = _alike_back(layers[-1], 1 / outputs, spared, width)
+    # The output errors of different inputs are independent normal vectors: the fewer outputs, the
+    # larger the fourth moment of their lengths, and so the weight of an input with itself.
+    self_share = min(1.0, layers[-1].out.self_share * (1 + 2 / outputs))
+    square_cosine = _square_cosine_back(layers[-1], 1 / outputs, orthogonal_share, width)
     for layer, after in zip(layers[-2::-1], layers[:0:-1], strict=True):
-        one, second = layer.one, layer.out.second_moment
+        single, second = layer.single, layer.out.second_moment
         log_square += np.log(width * init.variance_for(second, width, width) * layer.slope)
 
-        # h = w delta has <h, a> = <delta, z - b> of the layer above: it lies along a by `along`
-        # times the share that a random direction has.
-        inherited = after.one.second.value * after.one.second.elasticity**2
-        inherited /= after.one.slope.value * after.q
-        along = 1 + after.part * (2 * after.one.slope.elasticity + inherited * (along - 1))
-        along /= passed
-        longer = 1 + (1 - spared) * (along - 1) / width
-        along /= longer
-        passed = 1 + (along - 1) * (one.overlap - 1) / width
+        # h = w delta has <h, a> = <delta, z - b> of the layer above: `alignment` is its share
+        # along a over that of a random direction.
+        inherited = after.single.second.value * after.single.second.elasticity**2
+        inherited /= after.single.slope.value * after.q
+        alignment = 1 + after.weight_share * (
+            2 * after.single.slope.elasticity + inherited * (alignment - 1)
+        )
+        alignment /= alignment_gain
+        longer = 1 + (1 - orthogonal_share) * (alignment - 1) / width
+        alignment /= longer
+        alignment_gain = 1 + (alignment - 1) * (single.overlap - 1) / width
 
-        # What the noise of phi^2 here does to the chi above; a fitted w makes up for it at once.
-        push = -1.0 if fitted else after.part * pull
-        pull = one.slope.elasticity + one.second.elasticity * push
-        quadratic = 2 * layer.spared * one.slope.elasticity  # of what orthogonal weights spare
-        both = 2 * push * (one.overlap - 1 - quadratic * one.second.elasticity) / width
-        itself = 3 * one.slope_fourth - 1 - 2 * spared - quadratic * one.slope.elasticity
+        # The effect of the noise of phi^2 here on the chi above; a fitted w cancels it at once.
+        push = -1.0 if fitted else after.weight_share * pull
+        pull = single.slope.elasticity + single.second.elasticity * push
+        quadratic = 2 * layer.orthogonal_share * single.slope.elasticity
+        both = 2 * push * (single.overlap - 1 - quadratic * single.second.elasticity) / width
+        itself = 3 * single.slope_fourth - 1 - 2 * orthogonal_share
+        itself -= quadratic * single.slope.elasticity
         itself /= width
-        others = ((1 + 2 * alike) * layer.pair.slope_square - 1 - 2 * spared * alike) / width
-        noise = share * itself + (1 - share) * others
-        alike = _alike_back(layer, alike, spared, width)
+        others = (1 + 2 * square_cosine) * layer.pair.slope_square - 1
+        others -= 2 * orthogonal_share * square_cosine
+        others /= width
+        noise = self_share * itself + (1 - self_share) * others
+        square_cosine = _square_cosine_back(layer, square_cosine, orthogonal_share, width)
 
-        # A single input's; and of the batch, whose squares are averaged before the log is taken.
-        one_q = layer.log_q.plus(layer.z_lengths, -layer.z_lengths / 2)
-        shift += itself * step.shift + one_q.through(one.slope).shift
-        shift += np.log(longer * passed) - layer.spared * one.slope.bend / width
+        # Of a single input, and of the batch, whose squares are averaged before the log is taken.
+        input_log_q = layer.log_q.plus(layer.log_q_over_inputs, -layer.log_q_over_inputs / 2)
+        shift += itself * step.shift + input_log_q.through(single.slope).shift
+        bent = layer.orthogonal_share * single.slope.bend / width
+        shift += np.log(longer * alignment_gain) - bent
         shift -= layer.out.log.shift if fitted else 0.0
-        of_one += itself * step.variance + layer.noise_of_one * push**2 + both
-        added += noise * step.variance + layer.noise * push**2 + share * both
+        of_input += itself * step.variance + layer.noise_of_input * push**2 + both
+        added += noise * step.variance + layer.noise * push**2 + self_share * both
         variance = added + layer.log_q.variance * pull**2
-        apart = of_one + one_q.variance * pull**2 - variance
+        apart = of_input + input_log_q.variance * pull**2 - variance
         norms.append(log_square / 2)
-        logs.append(Log(variance, shift + _pooled(apart, 1 / share)))
+        logs.append(Log(variance, shift + log_mean_over_median(apart, 1 / self_share)))
     return norms[::-1], logs[::-1]
 
 
-def _pooled(variance: float, count: float) -> float:
-    """The log of a mean of so many log-normal values of this log-variance, over their median.
-
-    Half the variance, until the few largest decide (the random energy model: Derrida 1981).
-    """
-    most = 2 * math.log(count)
-    if variance < most:
-        return variance / 2
-    return math.sqrt(most * variance) - most / 2
-
-
-def _alike_back(layer: Layer, alike: float, spared: float, width: int) -> float:
+def _square_cosine_back(
+    layer: Layer, square_cosine: float, orthogonal_share: float, width: int
+) -> float:
     """Mean squared cosine between the dL/dz of different inputs, below `layer`'s phi'."""
-    passed = (layer.pair.slope / layer.one.slope.value) ** 2
-    alike *= passed
-    return alike + _wavering(alike) * (1 - spared * passed) / width
-
-
-def _exact(activation: Activation, width: int) -> Log:
-    """Variance and shift of a log for each unit of noise, kappa / width, that a layer adds."""
-    degrees = np.arange(1, width + 1)
-    if type(activation) is Identity:
-        kappa, degrees, chance = 2, degrees[-1:], np.ones(1)
-    elif type(activation) is ReLU:  # as many units as are on, given that one is
-        log_choices = gammaln(width + 1) - gammaln(degrees + 1) - gammaln(width - degrees + 1)
-        kappa, chance = 5, np.exp(log_choices - width * math.log(2))
-        chance /= chance.sum()
-    else:
-        return Log(1.0, -0.5)
-    log = digamma(degrees / 2) + math.log(2 / (width if kappa == 2 else width / 2))
-    mean = float(chance @ log)
-    variance = float(chance @ (log**2 + polygamma(1, degrees / 2))) - mean**2
-    return Log(variance * width / kappa, mean * width / kappa)
+    passed = (layer.pair.slope / layer.single.slope.value) ** 2
+    square_cosine *= passed
+    return square_cosine + _cosine_noise(square_cosine) * (1 - orthogonal_share * passed) / width

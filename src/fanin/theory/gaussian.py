@@ -1,12 +1,12 @@
 """Integrals over Gaussian pre-activations, of one input and of a pair of inputs.
 
-x ~ N(0, q), and for a pair also y ~ N(0, q) with correlation c. By Gauss-Legendre on panels
-that end at the kinks of the activation and widen geometrically, outward from the smaller of its
-own scale (1) and sqrt(q): so a kink costs no digits, nor does a tanh that is a step (q = 1e12)
-or a straight line (q = 1e-12). Gauss-Hermite nodes, the usual choice, are accurate only where
-phi is smooth on the scale of sqrt(q).
+x ~ N(0, q), and for a pair also y ~ N(0, q) with correlation c. The rule is Gauss-Legendre on
+panels that end at the kinks of the activation. The panels widen geometrically, starting from the
+smaller of the activation's own scale (1) and sqrt(q). So a kink costs no digits, nor does a tanh
+that is a step (q = 1e12) or a straight line (q = 1e-12). Gauss-Hermite nodes, the usual choice,
+are accurate only if phi is smooth on the scale of sqrt(q).
 
-Single inputs are good to about 1e-10 of the value, pairs to 1e-6.
+The relative error is about 1e-10 for single inputs and 1e-6 for pairs.
 """
 
 import math
@@ -24,14 +24,14 @@ Rule = tuple[Array, Array]
 
 _RULE = np.polynomial.legendre.leggauss(16)
 _RULE_OF_PAIRS = np.polynomial.legendre.leggauss(10)
-_REACH = 9.0  # standard deviations: beyond lies less than 1e-18
-_FAR = 1e12  # beyond, any phi is straight or flat on either side, to a part in a million
-_STEPS = 4001  # where what is averaged jumps
-_LEAST = 1e-16  # of |c| and of 1 - |c|, whose roots are the scales of a pair
+_REACH = 9.0  # standard deviations: less than 1e-18 lies beyond
+_MAX_PAIR_Q = 1e12  # beyond, any phi is straight or flat on either side, to a part in a million
+_GRID = 4001  # points of a plain grid, for an integrand that jumps
+_MIN_SHARE = 1e-16  # of |c| and of 1 - |c|, whose roots are the scales of a pair
 
 
 class Response(NamedTuple):
-    """A mean over units, E[f(x)], and how it answers to q.
+    """A mean over units, E[f(x)], and how it responds to q.
 
     elasticity: d log E / d log q. curvature: d^2 log E / d (log q)^2.
     """
@@ -42,16 +42,16 @@ class Response(NamedTuple):
 
     @property
     def bend(self) -> float:
-        """(q^2 / E) d^2 E / dq^2: what the variance of a q that varies does to the mean."""
+        """(q^2 / E) d^2 E / dq^2: the effect on the mean of a q that varies."""
         return self.curvature + self.elasticity**2 - self.elasticity
 
     def over(self, variance: float) -> float:
-        """The mean where q varies by this relative variance; to first order in it."""
+        """The mean if q varies with this relative variance, to first order in it."""
         return float(self.value * np.exp(variance / 2 * self.bend))
 
 
 class Moments(NamedTuple):
-    """Of phi(x) and phi'(x), x ~ N(0, q)."""
+    """Moments of phi(x) and phi'(x), x ~ N(0, q)."""
 
     mean: float
     mean_slope: float
@@ -75,7 +75,7 @@ class Moments(NamedTuple):
 
 
 class PairMoments(NamedTuple):
-    """Of phi(x), phi(y) and their derivatives, x and y ~ N(0, q) with correlation c."""
+    """Moments of phi(x), phi(y) and their derivatives, x and y ~ N(0, q) with correlation c."""
 
     covariance: float
     """Cov[phi(x), phi(y)]."""
@@ -90,7 +90,7 @@ class PairMoments(NamedTuple):
 
 
 def is_homogeneous(activation: Activation) -> bool:
-    """Whether phi(k x) = k phi(x) for k > 0, so that no scale of x matters."""
+    """Whether phi(k x) = k phi(x) for k > 0, so that the scale of x does not matter."""
     x = torch.tensor([-1e3, -1.0, -1e-3, 1e-3, 1.0, 1e3], dtype=torch.float64)
     return torch.equal(activation.forward(2 * x), 2 * activation.forward(x))
 
@@ -121,7 +121,7 @@ def moments(activation: Activation, q: float) -> Moments:
     centred = phi - mean
     by_log_q = np.float64(weights @ (centred * first)) / 2  # of the mean
     squares, slopes = centred**2, slope**2
-    # d^2/d(log q)^2 of a variance also has the mean that moves: -2 (d mean / d log q)^2.
+    # The mean moves too, which adds -2 (d mean / d log q)^2 to d^2/d(log q)^2 of a variance.
     variance = response(squares, moving=2 * by_log_q**2)
     square = response(phi**2)
     slope_moment = response(slopes)
@@ -142,22 +142,22 @@ def moments(activation: Activation, q: float) -> Moments:
 def pair_moments(activation: Activation, q: float, c: float, mean: float) -> PairMoments:
     """Moments of a pair of pre-activations with correlation c; `mean` is E[phi] under N(0, q).
 
-    The pair is what both share, g ~ N(0, |c| q), and a rest of its own for each, of variance
-    (1 - |c|) q: phi is averaged over the rest, and the averages are multiplied and averaged
+    Both pre-activations are the sum of a shared g ~ N(0, |c| q) and an independent rest with
+    variance (1 - |c|) q. phi is averaged over the rest; the product of these averages is averaged
     over g.
     """
     if q != 1 and is_homogeneous(activation):
         unit = pair_moments(activation, 1.0, c, mean / math.sqrt(q))
         return unit._replace(covariance=unit.covariance * q)
-    if q > _FAR:
-        there, here = moments(activation, _FAR), moments(activation, q)
-        pair = pair_moments(activation, _FAR, c, there.mean)
+    if q > _MAX_PAIR_Q:
+        at_most, at_q = moments(activation, _MAX_PAIR_Q), moments(activation, q)
+        pair = pair_moments(activation, _MAX_PAIR_Q, c, at_most.mean)
         return pair._replace(
-            covariance=pair.covariance * here.variance.value / there.variance.value,
-            slope=pair.slope * here.slope.value / there.slope.value,
+            covariance=pair.covariance * at_q.variance.value / at_most.variance.value,
+            slope=pair.slope * at_q.slope.value / at_most.slope.value,
         )
-    shared = math.sqrt(q * max(abs(c), _LEAST))
-    rest = math.sqrt(q * max(1 - abs(c), _LEAST))
+    shared = math.sqrt(q * max(abs(c), _MIN_SHARE))
+    rest = math.sqrt(q * max(1 - abs(c), _MIN_SHARE))
     centres = sorted({0.0, *activation.kinks, *(-k for k in activation.kinks)})
     near = [k + side * d * rest for k in centres for side in (-1, 1) for d in (2, 8)]
     g, weights = _gaussian_nodes(shared, [*centres, *near], _RULE_OF_PAIRS)
@@ -182,8 +182,8 @@ def pair_moments(activation: Activation, q: float, c: float, mean: float) -> Pai
 
 
 def saturated_share(activation: Activation, q: float, below: float) -> float:
-    """P(|phi'(x)| < below times its largest), x ~ N(0, q), to three digits."""
-    u = np.linspace(-_REACH, _REACH, _STEPS)
+    """P(|phi'(x)| < below * max |phi'|), x ~ N(0, q), to three digits."""
+    u = np.linspace(-_REACH, _REACH, _GRID)
     _, slope = _values(activation, math.sqrt(q) * u)
     weights = _density(u)
     flat = np.abs(slope) < below * activation.steepest
@@ -191,7 +191,7 @@ def saturated_share(activation: Activation, q: float, below: float) -> float:
 
 
 def _gaussian_nodes(sigma: float, ends: Sequence[float], rule: Rule) -> tuple[Array, Array]:
-    """Nodes x and weights of an average over N(0, sigma^2), with panels that end at `ends`."""
+    """Nodes and weights of an average over N(0, sigma^2), with panels that end at `ends`."""
     reach = _REACH * sigma
     widening = _widening(min(1.0, sigma), reach)
     inside = [end for end in ends if abs(end) < reach]
@@ -200,7 +200,7 @@ def _gaussian_nodes(sigma: float, ends: Sequence[float], rule: Rule) -> tuple[Ar
 
 
 def _rest_nodes(g: Array, sigma: float, kinks: Sequence[float]) -> tuple[Array, Array]:
-    """For each g the nodes and weights of an average over N(g, sigma^2), (len(g), nodes)."""
+    """Nodes and weights of an average over N(g, sigma^2) for each g, (len(g), nodes)."""
     around_g = sigma * np.array([-_REACH, -3, 0, 3, _REACH])
     fixed = list(kinks)
     if sigma > 1:
@@ -224,7 +224,7 @@ def _widening(first: float, last: float) -> Array:
 
 
 def _panels(ends: Array, rule: Rule) -> tuple[Array, Array]:
-    """Gauss-Legendre nodes and weights of the panels between neighbours of `ends`, (..., ends)."""
+    """Gauss-Legendre nodes and weights of the panels between adjacent `ends`, (..., ends)."""
     middle, half = (ends[..., 1:] + ends[..., :-1]) / 2, (ends[..., 1:] - ends[..., :-1]) / 2
     nodes = middle[..., None] + half[..., None] * rule[0]
     weights = half[..., None] * rule[1]

@@ -1,8 +1,8 @@
-"""What the spectrum of the input-output Jacobian is for very wide layers, by free probability.
+"""The spectrum of the input-output Jacobian in the limit of wide layers, by free probability.
 
-Pennington, Schoenholz and Ganguli 2017: J is a product of weights and slopes that are as if
-independent of each other, so that the first two moments of the eigenvalues of J @ J.mT need no
-more of each layer than these moments of its own.
+Pennington, Schoenholz and Ganguli 2017: J is a product of weights and slopes that behave as if
+they were independent. So the first two moments of the eigenvalues of J @ J.mT follow from the
+first two moments of each layer.
 """
 
 import math
@@ -15,7 +15,7 @@ from fanin.theory.mean_field import Prediction
 def jacobian_predictions(
     init: Init, prediction: Prediction, features: int, width: int
 ) -> dict[str, float]:
-    """`summary/jacobian_mean_square_theory` and `_spread_theory`, for a network so predicted."""
+    """`summary/jacobian_mean_square_theory` and `_spread_theory` of the predicted network."""
     depth = len(prediction.slopes)
     fan_ins, fan_outs = [features, *[width] * (depth - 1)], [width] * depth
     mean_square, spread = spectrum(
@@ -40,18 +40,18 @@ def spectrum(
     slope_fourth_moments: Sequence[float],
     norm_variance_factors: Sequence[float],
 ) -> tuple[float, float]:
-    """The mean of the eigenvalues of J @ J.mT, and their std over that mean.
+    """The mean of the eigenvalues of J @ J.mT, and their std over that mean, nan if that is 0.
 
-    A value a hidden layer, from layer 1: its fans, the variance of a weight, E[phi'(z)^2],
-    E[phi'(z)^4], and how much its weights change a length from direction to direction: 1 for
-    independent ones, max(0, 1 - fan_out / fan_in) for orthonormal ones. The last fan_out is the
-    number of eigenvalues, zeros included. A mean of 0 has the spread nan.
+    Each argument has one value per hidden layer, from layer 1: fan_in, fan_out, the variance of a
+    weight, E[phi'(z)^2], E[phi'(z)^4], and `Init.norm_variance_factor`: 1 for independent weights,
+    max(0, 1 - fan_out / fan_in) for orthonormal ones. The last fan_out is the number of
+    eigenvalues, zeros included.
 
-    With t(X) = tr(X^2) / tr(X)^2, t(J @ J.mT) begins with 1 / features and each layer adds
-    length_noise / fan_out by its weights and (E[phi'^4] / E[phi'^2]^2 - 1) / fan_out by its
-    slopes; the number of eigenvalues times that is 1 + spread^2. Where all layers have one
-    width, this is the paper's L (mu_2 / mu_1^2 - 1 - s_1), with s_1 = -1 for Gaussian weights
-    and 0 for orthogonal ones.
+    With t(X) = tr(X^2) / tr(X)^2, t(J @ J.mT) starts at 1 / features. In each layer the weights add
+    norm_variance_factor / fan_out and the slopes (E[phi'^4] / E[phi'^2]^2 - 1) / fan_out. The
+    number of eigenvalues times the sum is 1 + spread^2. If all layers have one width, this is the
+    paper's L (mu_2 / mu_1^2 - 1 - s_1), with s_1 = -1 for Gaussian weights and 0 for orthogonal
+    ones.
     """
     mean = math.prod(
         fan_in * variance * slope
@@ -62,8 +62,8 @@ def spectrum(
     if 0 in (*weight_variances, *slope_second_moments):
         return mean, math.nan
     added = (
-        (noise + fourth / second / second - 1) / fan_out
-        for fan_out, second, fourth, noise in zip(
+        (factor + fourth / second / second - 1) / fan_out
+        for fan_out, second, fourth, factor in zip(
             fan_outs, slope_second_moments, slope_fourth_moments, norm_variance_factors, strict=True
         )
     )

@@ -8,11 +8,11 @@ and c, the correlation between two inputs:
     c q = sigma_w^2 E[phi(x) phi(y)] + sigma_b^2
     |delta|^2 grows by chi = sigma_w^2 E[phi'(x)^2] a layer on its way back
 
-with sigma_w^2 = fan_in Var(w). The first layer has the second moment and the mean cosine of the
-actual inputs in place of the expectations. Inputs of different lengths and pairs of different
+with sigma_w^2 = fan_in Var(w). In the first layer the second moment and the mean cosine of the
+actual inputs replace the expectations. Inputs of different lengths and pairs with different
 cosines enter by their means and variances, to second order.
 
-What finite width adds, a spread over seeds and a shift of the typical one: finite_width.py.
+Finite width adds a spread over seeds and a shift of the typical seed: finite_width.py.
 """
 
 import math
@@ -21,23 +21,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fanin.measure import statistics
+from fanin.measure.reductions import SATURATED_BELOW
+from fanin.measure.statistics import GRADIENT, STD
 from fanin.nn.activations import Activation
 from fanin.nn.init import Init
 from fanin.theory.finite_width import backward, forward
 from fanin.theory.fixed_point import FixedPoint, fixed_point
-from fanin.theory.gaussian import (
-    moments,
-    saturated_share,
-)
+from fanin.theory.gaussian import moments, saturated_share
 from fanin.theory.input_stats import Inputs
 from fanin.theory.memoize import memoize
 
 Array = np.ndarray
 
-STD, GRADIENT = "activation/std", "gradient/preactivation_norm"
 BANDED = ("preactivation/std", STD, GRADIENT)
-"""The curves for which theory has a band."""
+"""The curves whose band theory predicts."""
 
 PREDICTED = (
     *BANDED,
@@ -45,30 +42,30 @@ PREDICTED = (
     "activation/saturated_fraction",
     "activation/correlation",
 )
-"""Those that it has."""
+"""The curves that theory predicts."""
 
 PERCENTILE = 0.99446
 """The 84th percentile of a normal variable, in standard deviations; the 16th is its negative."""
 
 _ROUNDING = 2e-5  # of float32 passes: the spread of a net that keeps every length
-_WIDEST = 30.0  # in logs of a std: what is further off is beyond a first order
+_MAX_SHIFT = 30.0  # of the log of a std: a larger one is beyond first order
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What theory says of a network, layer by layer; every array is (depth,).
+    """The theory of a network, layer by layer; every array is (depth,).
 
     curves: name -> value at infinite width, under the names of the measured curves; the gradient
-    as a multiple of the last layer's. shifts, spreads: for the BANDED curves, how far the log
-    of the median over seeds is from the log of that, and the standard deviation over seeds.
-    nan for layers whose q is beyond float64. slopes, slope_fourths: E[phi'^2] and E[phi'^4].
+    is relative to the last layer's. shifts, spreads: for the BANDED curves, how far the log of the
+    median over seeds is from the log of that value, and the std of the log over seeds. nan for
+    layers whose q is beyond float64. slopes, slope_fourths: E[phi'^2] and E[phi'^4].
     weight_variances: Var(w).
 
-    step: the largest relative variance that a layer adds to one input's second moment, of which
-    theory is the first order.
+    step: the largest relative variance that a layer adds to the second moment of one input; theory
+    is of first order in it.
 
-    sigma_w2, sigma_b2: fan_in Var(w) and Var(b) of the layers after the first, and where they
-    lead to; no point where there is no layer that float64 holds.
+    sigma_w2, sigma_b2: fan_in Var(w) and Var(b) of the layers after the first. point: the fixed
+    point that they lead to; None if float64 holds no layer.
     """
 
     curves: dict[str, Array]
@@ -83,7 +80,7 @@ class Prediction:
     point: FixedPoint | None
 
     def at(self, curve: str, spreads: float = 0.0) -> Array:
-        """The curve of the net that is so many spreads above the median one."""
+        """The curve of a net that is so many spreads above the median over seeds."""
         with np.errstate(over="ignore"):
             factor = np.exp(self.shifts[curve] + spreads * self.spreads[curve])
         value: Array = self.curves[curve] * factor
@@ -95,9 +92,9 @@ class Prediction:
 def predict(
     init: Init, activation: Activation, inputs: Inputs, *, depth: int, width: int, outputs: int = 1
 ) -> Prediction:
-    """Theory of hidden layers 1 to depth; worked out once for networks that differ in seed only.
+    """The theory of hidden layers 1 to depth, computed once for networks that differ only in seed.
 
-    `init` is the scheme as it is for this activation (`Init.given`).
+    init: resolved for this activation, see `Init.resolve`.
     """
     layers = forward(init, activation, inputs, depth, width)
     log_norms, norms = backward(init, activation, layers, width, outputs)
@@ -112,7 +109,7 @@ def predict(
         del curves["activation/correlation"]
     if activation.bounded:
         curves["activation/saturated_fraction"] = [
-            saturated_share(activation, layer.q, statistics.SATURATED_BELOW) for layer in layers
+            saturated_share(activation, layer.q, SATURATED_BELOW) for layer in layers
         ]
     logs = {
         "preactivation/std": [layer.log_z for layer in layers],
@@ -121,20 +118,20 @@ def predict(
     }
     values = {name: _padded(curve, depth) for name, curve in curves.items()}
     values[GRADIENT] = np.exp(values[GRADIENT])
-    given = [inputs.second_moment, *(layer.out.second_moment for layer in layers[:-1])]
+    second_moments = [inputs.second_moment, *(layer.out.second_moment for layer in layers[:-1])]
     fan_ins = [inputs.features, *[width] * (depth - 1)][:depth]
     variances = [
         init.variance_for(second_moment, fan_in, width)
-        for second_moment, fan_in in zip(given, fan_ins, strict=False)
+        for second_moment, fan_in in zip(second_moments, fan_ins, strict=False)
     ]
-    # A fitted layer has the variance that goes with the q of 1 that it is fitted to.
+    # A fitted layer has q = 1, and so the variance for the second moment that follows from it.
     second_moment = moments(activation, 1.0).second.value
     sigma_w2 = width * init.variance_for(second_moment, width, width)
     sigma_b2 = init.bias_variance(width, width)
     return Prediction(
         curves=values,
         shifts={
-            name: _padded([log.shift / 2 for log in s], depth).clip(-_WIDEST, _WIDEST)
+            name: _padded([log.shift / 2 for log in s], depth).clip(-_MAX_SHIFT, _MAX_SHIFT)
             for name, s in logs.items()
         },
         spreads={
@@ -146,9 +143,9 @@ def predict(
         slopes=_padded([layer.slope for layer in layers], depth),
         weight_variances=_padded(variances, depth),
         slope_fourths=_padded(
-            [layer.one.slope_fourth * layer.one.slope.value**2 for layer in layers], depth
+            [layer.single.slope_fourth * layer.single.slope.value**2 for layer in layers], depth
         ),
-        step=max((layer.one.second_noise / width for layer in layers), default=0.0),
+        step=max((layer.single.second_noise / width for layer in layers), default=0.0),
         sigma_w2=sigma_w2,
         sigma_b2=sigma_b2,
         point=fixed_point(activation, sigma_w2, sigma_b2, layers[0].q) if layers else None,

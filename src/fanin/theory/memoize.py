@@ -1,4 +1,4 @@
-"""What is worked out once for equal arguments."""
+"""Functions that remember their latest results."""
 
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
@@ -10,27 +10,32 @@ R = TypeVar("R")
 
 
 def memoize(function: Callable[P, R]) -> Callable[P, R]:
-    """Remember the latest results, where the arguments can be told apart.
+    """Remember the latest results for arguments whose equality means that they are the same.
 
-    A class of a user's own may have no hash, or inherit an equality that knows nothing of what
-    it adds: with such an argument nothing is remembered.
+    A user's own class may have no hash, or inherit an __eq__ that does not compare what it adds.
+    With such an argument, or one inside a tuple or a dataclass, nothing is remembered.
     """
     remembered = lru_cache(maxsize=64)(function)
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        if all(map(_can_be_told_apart, (*args, *kwargs.values()))):
+        if all(map(_has_exact_equality, (*args, *kwargs.values()))):
             return remembered(*args, **kwargs)  # type: ignore[arg-type]
         return function(*args, **kwargs)
 
     return call
 
 
-def _can_be_told_apart(value: object) -> bool:
+def _has_exact_equality(value: object) -> bool:
     kind = type(value)
     if kind.__hash__ is None:
         return False
-    has_its_own = "__eq__" in vars(kind) or kind.__eq__ is object.__eq__ or kind is bool
-    # Fields alone: what a cached property has added says nothing that they do not.
-    parts = (getattr(value, f.name) for f in fields(value)) if is_dataclass(value) else ()
-    return has_its_own and all(map(_can_be_told_apart, parts))
+    defines_equality = "__eq__" in vars(kind) or kind.__eq__ is object.__eq__ or kind is bool
+    return defines_equality and all(map(_has_exact_equality, _parts(value)))
+
+
+def _parts(value: object) -> tuple[object, ...]:
+    if type(value) is tuple:
+        return value
+    # Fields only: a cached property that was added later follows from them.
+    return tuple(getattr(value, f.name) for f in fields(value)) if is_dataclass(value) else ()

@@ -1,13 +1,13 @@
-"""The journal: a folder that names every run that was begun and is not yet whole in its store.
+"""The journal: a folder with an entry for each run that is not complete in its store yet.
 
-A run holds a lock for as long as its process lives, whatever ends that. So whoever comes next
-can tell a run that goes on from one whose process is gone, and closes the latter: with its
-record, where it had written one and the store was away, or else as KILLED.
+A run's process holds a lock while it lives, however it ends. So anyone can tell a running run from
+one whose process is gone, and can complete the latter: from the record that it left if the store
+was unreachable, or else as KILLED.
 
-    <id>.json   the record as the run was begun, or as it ended where the store did not take it;
-                gone once the store has the whole
-    <id>.lock   held by the run's process
-    <uri>.away  touched when this store was found not to answer
+    <id>.json          the record as the run started, or as it ended if the store did not take it;
+                       removed once the store has all of it
+    <id>.lock          held by the run's process
+    <uri>.unreachable  touched when this store did not answer
 """
 
 import hashlib
@@ -21,16 +21,20 @@ from typing import TypeVar
 
 from filelock import FileLock, Timeout
 
-from fanin.tracking.run_record import FILE, Record, now
-from fanin.tracking.store import ERROR, RefusedError, Store, StoreError, without_password
+from fanin.tracking.errors import RefusedError, StoreError
+from fanin.tracking.passwords import mask_passwords
+from fanin.tracking.run_record import FILE, RunRecord, RunStatus, now
+from fanin.tracking.store import Store
+from fanin.tracking.tags import ERROR
 
-Connect = Callable[[Record], Store]
-"""The store that a record belongs to. May raise StoreError."""
-Which = Callable[[Record], bool]
+Connect = Callable[[RunRecord], Store]
+"""Opens the store that a record belongs to. May raise StoreError."""
+Selects = Callable[[RunRecord], bool]
+"""Tells which entries of the journal are meant."""
 Answer = TypeVar("Answer")
 
-REST = 60
-"""Seconds for which jobs leave a store alone that did not answer."""
+SECONDS_BETWEEN_TRIES = 60
+"""How long runs leave an unreachable store alone."""
 TRACEBACK = "traceback.txt"
 MAX_ERROR_LENGTH = 500
 INTERRUPTED = "interrupted"
@@ -38,161 +42,168 @@ ENDED_FROM_OUTSIDE = "its process was ended from outside: killed, out of memory,
 
 
 class StillRunningError(Exception):
-    """The run is still running, in another process."""
+    """The run is still running, in another process. Its text is the run's folder."""
 
 
 @dataclass
 class FlushResult:
-    """What became of the runs that were over: how many the store has now, and why others wait."""
+    """How many pending runs the stores have now, how many still wait, and why.
+
+    reasons: the address of each store that did not take all -> its error.
+    """
 
     delivered: int = 0
     waiting: int = 0
     reasons: dict[str, str] = field(default_factory=dict)
-    """For each store that did not take what it should, what it said."""
 
 
 @dataclass(frozen=True)
 class Journal:
+    """The entries in one folder, which many processes may use at once."""
+
     folder: Path
 
     @contextmanager
     def run(
         self,
-        record: Record,
+        record: RunRecord,
         connect: Connect,
         run_id: str | None = None,
         *,
         must_open: bool = False,
     ) -> Iterator[str | None]:
-        """A run, whose record the block fills. Yields its id in the store.
+        """Track the block as a run, whose record the block fills. Yields the run's id in the store.
 
-        It is FINISHED at the end of the block (or what the block has made of its status), FAILED
-        or KILLED if that raises. Where the store is away, or refuses, it has no id yet, and
-        waits; with `must_open` that is a StoreError instead, and nothing was begun. With
-        `run_id`, that run goes on; GoesOnError if it never stopped.
+        The run is FINISHED at the end of the block (or has the status that the block set), FAILED
+        or KILLED if the block raises. If the store is unreachable or refuses, the id is None and
+        the run waits in the journal; with `must_open` that raises StoreError and leaves nothing.
+        run_id: continue this run of the store; raises StillRunningError if it has not ended.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        with self._lock_of(record, seconds=1):  # another may be looking whether it is held
+        with self._hold_lock(record, seconds=1):  # someone may be testing it at this moment
             record.write(self._entry(record))
             opened = (
                 self._open_or_forget(record, connect, run_id)
                 if must_open
-                else self._ask(record.uri, lambda: _open(record, connect, run_id))
+                else self._try_store(record.uri, lambda: _open_run(record, connect, run_id))
             )
             record.run_id = opened[1] if opened else None
             try:
                 yield record.run_id
-                if record.status == "RUNNING":
-                    record.status = "FINISHED"
+                if record.status == RunStatus.RUNNING:
+                    record.status = RunStatus.FINISHED
             except Exception as error:
-                record.status = "FAILED"
-                _explain(record, error)
+                record.status = RunStatus.FAILED
+                _add_error(record, error)
                 raise
             except BaseException:
-                record.status = "KILLED"
+                record.status = RunStatus.KILLED
                 record.tags[ERROR] = INTERRUPTED
                 raise
             finally:
                 record.ended = now()
                 try:
                     record.write(Path(record.folder, FILE))
-                finally:  # a full disk need not keep it from the store
-                    if opened:  # or else the store was away a moment ago
-                        self._ask(record.uri, lambda: self._deliver(*opened, record))
+                finally:  # even if the disk is full, the store may take it
+                    if opened:  # else the store was unreachable a moment ago
+                        self._try_store(record.uri, lambda: self._deliver(*opened, record))
                     if self._entry(record).exists():  # it waits, and another may use its folder
                         record.write(self._entry(record))
 
-    def settle(self, connect: Connect, which: Which) -> FlushResult:
-        """Bring to their stores those runs that are over and not yet whole there.
+    def flush_pending(self, connect: Connect, selects: Selects) -> FlushResult:
+        """Deliver the runs that are over and not complete in their store.
 
         A store that does not answer is asked once.
         """
-        settled = FlushResult()
-        silent: set[str] = set()
-        for begun in self._begun(which):
-            with suppress(StillRunningError), self._lock_of(begun):
-                if not self._entry(begun).exists():
-                    continue  # somebody else has just delivered it
-                record = _last_word(Record.read(self._entry(begun)))
+        result = FlushResult()
+        unreachable: set[str] = set()
+        for started in self._entries(selects):
+            with suppress(StillRunningError), self._hold_lock(started):
+                if not self._entry(started).exists():
+                    continue  # another process has just delivered it
+                record = _find_final_record(RunRecord.read(self._entry(started)))
                 try:
-                    if record.uri in silent:
-                        raise StoreError(settled.reasons[record.uri])
-                    store = connect(record)
-                    run_id = store.find(record)
-                    if run_id:  # whose process may have died before its params were there
-                        store.log_params(run_id, record)
-                    self._deliver(store, run_id or store.create(record), record)
-                    self._away(record.uri).unlink(missing_ok=True)
-                    settled.delivered += 1
+                    if record.uri in unreachable:
+                        raise StoreError(result.reasons[record.uri])
+                    self._deliver_pending(connect(record), record)
+                    result.delivered += 1
                 except StoreError as error:
                     if not isinstance(error, RefusedError):
-                        silent.add(record.uri)
-                    settled.reasons[record.uri] = str(error)
-                    settled.waiting += 1
-        return settled
+                        unreachable.add(record.uri)
+                    result.reasons[record.uri] = str(error)
+                    result.waiting += 1
+        return result
 
-    def running_count(self, which: Which) -> int:
-        """How many runs there are whose process lives."""
-        return sum(self._goes_on(begun) for begun in self._begun(which))
+    def running_count(self, selects: Selects) -> int:
+        """Return how many runs have a live process."""
+        return sum(self._is_running(record) for record in self._entries(selects))
 
-    def waiting(self, which: Which) -> int:
-        """How many runs there are that are over and not yet whole in their store."""
-        return sum(not self._goes_on(begun) for begun in self._begun(which))
+    def waiting_count(self, selects: Selects) -> int:
+        """Return how many runs are over and not complete in their store."""
+        return sum(not self._is_running(record) for record in self._entries(selects))
 
-    def _goes_on(self, begun: Record) -> bool:
+    def _is_running(self, record: RunRecord) -> bool:
         try:
-            with self._lock_of(begun):
+            with self._hold_lock(record):
                 return False
         except StillRunningError:
             return True
 
-    def _begun(self, which: Which) -> Iterator[Record]:
+    def _entries(self, selects: Selects) -> Iterator[RunRecord]:
+        """Yield the records in the journal, and put aside the files that cannot be read."""
         for path in sorted(self.folder.glob("*.json")):
             try:
-                record = Record.read(path)
+                record = RunRecord.read(path)
             except FileNotFoundError:  # it was just delivered
                 continue
-            except (ValueError, TypeError):  # of another version, or written to a full disk
+            except ValueError:  # of another version, or written to a full disk
                 path.rename(path.with_suffix(".unreadable"))
                 continue
-            if which(record):
+            if selects(record):
                 yield record
 
     def _open_or_forget(
-        self, record: Record, connect: Connect, run_id: str | None
+        self, record: RunRecord, connect: Connect, run_id: str | None
     ) -> tuple[Store, str]:
         try:
-            opened = _open(record, connect, run_id)
+            opened = _open_run(record, connect, run_id)
         except StoreError:
             self._forget(record)
             raise
-        self._away(record.uri).unlink(missing_ok=True)
+        self._unreachable_mark(record.uri).unlink(missing_ok=True)
         return opened
 
-    def _deliver(self, store: Store, run_id: str, record: Record) -> None:
-        store.complete(run_id, record)
+    def _deliver_pending(self, store: Store, record: RunRecord) -> None:
+        run_id = store.find_run_id(record)
+        if run_id:  # its process may have died before its params were there
+            store.log_params(run_id, record)
+        self._deliver(store, run_id or store.create_run(record), record)
+        self._unreachable_mark(record.uri).unlink(missing_ok=True)
+
+    def _deliver(self, store: Store, run_id: str, record: RunRecord) -> None:
+        store.complete_run(run_id, record)
         self._forget(record)
 
-    def _forget(self, record: Record) -> None:
+    def _forget(self, record: RunRecord) -> None:
         for suffix in (".json", ".lock"):
             self._entry(record).with_suffix(suffix).unlink(missing_ok=True)
 
-    def _ask(self, uri: str, question: Callable[[], Answer]) -> Answer | None:
-        """What the store answers; None where it does not, or did not a moment ago."""
-        away = self._away(uri)
+    def _try_store(self, uri: str, request: Callable[[], Answer]) -> Answer | None:
+        """Return the store's answer, or None if it has none or did not answer a moment ago."""
+        mark = self._unreachable_mark(uri)
         with suppress(FileNotFoundError):
-            if time.time() - away.stat().st_mtime < REST:
+            if time.time() - mark.stat().st_mtime < SECONDS_BETWEEN_TRIES:
                 return None
         try:
-            return question()
+            return request()
         except RefusedError:
             return None
         except StoreError:
-            away.touch()
+            mark.touch()
             return None
 
     @contextmanager
-    def _lock_of(self, record: Record, seconds: float = 0) -> Iterator[None]:
+    def _hold_lock(self, record: RunRecord, seconds: float = 0) -> Iterator[None]:
         lock = FileLock(self._entry(record).with_suffix(".lock"))
         try:
             lock.acquire(timeout=seconds)
@@ -203,48 +214,48 @@ class Journal:
         finally:
             lock.release()
 
-    def _entry(self, record: Record) -> Path:
+    def _entry(self, record: RunRecord) -> Path:
         return self.folder / f"{record.id}.json"
 
-    def _away(self, uri: str) -> Path:
-        return self.folder / f"{hashlib.sha256(uri.encode()).hexdigest()[:16]}.away"
+    def _unreachable_mark(self, uri: str) -> Path:
+        return self.folder / f"{hashlib.sha256(uri.encode()).hexdigest()[:16]}.unreachable"
 
 
-def _open(record: Record, connect: Connect, run_id: str | None) -> tuple[Store, str]:
+def _open_run(record: RunRecord, connect: Connect, run_id: str | None) -> tuple[Store, str]:
     store = connect(record)
     if run_id is None:
-        return store, store.create(record)
+        return store, store.create_run(record)
     store.reopen(run_id)
     return store, run_id
 
 
-def _explain(record: Record, error: Exception) -> None:
-    """Why it failed: in a line as a tag, and in full as a file."""
+def _add_error(record: RunRecord, error: Exception) -> None:
+    """Add an exception to the record: a line as a tag, the traceback as a file."""
     line = " ".join(f"{type(error).__name__}: {error}".split())
-    record.tags[ERROR] = without_password(line)[:MAX_ERROR_LENGTH]
-    Path(record.folder, TRACEBACK).write_text(without_password(traceback.format_exc()))
+    record.tags[ERROR] = mask_passwords(line)[:MAX_ERROR_LENGTH]
+    Path(record.folder, TRACEBACK).write_text(mask_passwords(traceback.format_exc()))
     record.files.append(TRACEBACK)
 
 
-def _last_word(record: Record) -> Record:
-    """What is to be delivered of a run that is over, with those of its files that are there.
+def _find_final_record(entry: RunRecord) -> RunRecord:
+    """Return the record to deliver for a run that is over, with those of its files that exist.
 
-    A run that has not said how it ended, here or in its folder, was ended from outside.
+    A run that did not say how it ended, in the journal or in its folder, was killed.
     """
-    folder = Path(record.folder)
-    left = Record.read(folder / FILE) if (folder / FILE).exists() else None
-    is_its_own = left is not None and left.id == record.id
-    if record.ended is None and left and is_its_own and left.started == record.started:
+    folder = Path(entry.folder)
+    left = RunRecord.read_from(folder, entry.id)
+    record = entry
+    if entry.ended is None and left and left.started == entry.started:
         record = left
-    elif record.ended is None:
-        record.status = "KILLED"
-        record.ended = _last_sign(record)
+    elif entry.ended is None:
+        record.status = RunStatus.KILLED
+        record.ended = _find_last_change(entry)
         record.tags[ERROR] = ENDED_FROM_OUTSIDE
-    record.files = [n for n in record.files if is_its_own and (folder / n).exists()]
+    record.files = [name for name in record.files if left and (folder / name).exists()]
     return record
 
 
-def _last_sign(begun: Record) -> int:
-    """When anything last moved in the run's folder, in milliseconds since 1970."""
-    moved = [path.stat().st_mtime for path in Path(begun.folder).glob("*")]
-    return max([begun.started, *(int(seconds * 1000) for seconds in moved)])
+def _find_last_change(entry: RunRecord) -> int:
+    """Return when a file in the run's folder last changed, in milliseconds since 1970."""
+    changes = [path.stat().st_mtime for path in Path(entry.folder).glob("*")]
+    return max([entry.started, *(int(seconds * 1000) for seconds in changes)])

@@ -17,23 +17,26 @@ from mlflow.utils.mlflow_tags import (
 
 
 @cache
-def provenance(script: Path) -> dict[str, str]:
-    """MLflow's own tags for it, and `git.dirty`; without git's where it has no checkout."""
+def provenance_tags(script: Path) -> dict[str, str]:
+    """Return MLflow's own tags for a run's origin, and `git.dirty`.
+
+    Without a git checkout, git's tags are missing.
+    """
     tags = {MLFLOW_SOURCE_NAME: str(script), MLFLOW_SOURCE_TYPE: "LOCAL"}
     with suppress(OSError, KeyError):  # a container's user may have no name
         tags[MLFLOW_USER] = getpass.getuser()
     with suppress(OSError, subprocess.CalledProcessError):
-        tags[MLFLOW_GIT_COMMIT] = _git(script.parent, "rev-parse", "HEAD").strip()
-        dirty = _git(script.parent, "status", "--porcelain") != ""
+        tags[MLFLOW_GIT_COMMIT] = _run_git(script.parent, "rev-parse", "HEAD").strip()
+        dirty = _run_git(script.parent, "status", "--porcelain") != ""
         tags["git.dirty"] = str(dirty).lower()
     return tags
 
 
 def table_tag(file: str) -> dict[str, str]:
-    """The tag by which MLflow shows an artifact of columns and data as a table."""
+    """Return the tag that makes MLflow show a JSON artifact of columns and data as a table."""
     return {MLFLOW_LOGGED_ARTIFACTS: json.dumps([{"path": file, "type": "table"}])}
 
 
-def _git(folder: Path, *arguments: str) -> str:
+def _run_git(folder: Path, *arguments: str) -> str:
     command = ["git", "-C", str(folder), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout

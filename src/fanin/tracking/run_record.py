@@ -1,7 +1,7 @@
-"""A record: all that a store is to hold of one run, as plain values and in a file of its own.
+"""A run record: all that a store is to hold of one run, as typed values and in a file of its own.
 
-It is written to the run's output folder before the store is asked, so that nothing that was
-computed depends on a server's health.
+The record is written to the run's output folder before it is sent to the store, so that nothing
+that was computed depends on a server's health.
 """
 
 import json
@@ -9,25 +9,43 @@ import os
 import time
 import uuid
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
+from typing import Any
+
+from fanin.measure.params import ParamValue
+from fanin.tracking.param_texts import parse_params
 
 FILE = "record.json"
+FORMAT = 2
+"""Of the file. Files of format 1 have no number, and all their params are texts."""
+
+
+class RunStatus(str, Enum):
+    """The states of a run, in MLflow's words."""
+
+    RUNNING = "RUNNING"
+    FINISHED = "FINISHED"
+    FAILED = "FAILED"
+    KILLED = "KILLED"
+
+    __str__ = str.__str__
 
 
 def now() -> int:
-    """Milliseconds since 1970, as MLflow counts."""
+    """Return the time in milliseconds since 1970, as MLflow counts it."""
     return time.time_ns() // 1_000_000
 
 
 @dataclass
-class Record:
+class RunRecord:
     """One run.
 
-    id: ours, the same however often the run is delivered. uri, experiment: where it belongs.
-    folder: where its files are, and this record once the run is over. parent: the store's id of
-    the sweep that it is a job of. run_id: the store's, where it was there when the run was begun.
-    metrics: (name, step, value). files: names in the folder.
-    started, ended: milliseconds since 1970.
+    id: 32 hex digits that fanin chose, the same however often the run is delivered.
+    uri, experiment: where the run belongs. folder: has the run's files, and this record once the
+    run is over. parent: the store's id of the sweep that the run is a job of. run_id: the store's
+    id of the run, if the store answered when the run started. metrics: (name, step, value).
+    files: names in the folder. started, ended: milliseconds since 1970.
     """
 
     uri: str
@@ -37,33 +55,46 @@ class Record:
     parent: str | None = None
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     run_id: str | None = None
-    status: str = "RUNNING"
+    status: RunStatus = RunStatus.RUNNING
     started: int = field(default_factory=now)
     ended: int | None = None
-    params: dict[str, str] = field(default_factory=dict)
+    params: dict[str, ParamValue] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     metrics: list[tuple[str, int, float]] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
 
     @classmethod
-    def read(cls, path: Path) -> "Record":
-        values = json.loads(path.read_text())
-        values["metrics"] = [tuple(point) for point in values["metrics"]]
-        return cls(**values)
+    def read(cls, path: Path) -> "RunRecord":
+        """Read a record of this or the previous format. Raises OSError or ValueError."""
+        try:
+            return cls._from_json(json.loads(path.read_text()))
+        except (AttributeError, KeyError, TypeError, RecursionError) as error:
+            raise ValueError(f"{path}: is no record of a run") from error
 
     @classmethod
-    def of(cls, record_id: str | None, folder: Path) -> "Record | None":
-        """The record with that id, where the folder holds it."""
+    def read_from(cls, folder: Path, record_id: str | None) -> "RunRecord | None":
+        """Read the record with that id, or return None if the folder does not hold it."""
         try:
             record = cls.read(folder / FILE)
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError):
             return None
-        return record if record.id == record_id else None
+        return record if record_id and record.id == record_id else None
+
+    @classmethod
+    def _from_json(cls, values: dict[str, Any]) -> "RunRecord":
+        number = values.pop("format", 1)
+        if number not in (1, FORMAT):
+            raise ValueError(f"format {number} is that of a newer fanin")
+        if number == 1:
+            values["params"] = parse_params(values["params"])
+        values["status"] = RunStatus(values["status"])
+        values["metrics"] = [(name, step, value) for name, step, value in values["metrics"]]
+        return cls(**values)
 
     def write(self, path: Path) -> None:
-        """All or nothing, whenever the process is killed or the power goes."""
+        """Write all or nothing, even if the process is killed or the power fails."""
         unfinished = path.with_name(f".{path.name}.part")
-        text = json.dumps(vars(self))
+        text = json.dumps({"format": FORMAT, **vars(self)})
         with unfinished.open("w") as file:
             file.write(text)
             file.flush()

@@ -1,108 +1,128 @@
-"""Addresses in MLflow's own UI, and the views of its runs table.
+"""Addresses of pages in MLflow's own UI, and views of its runs table.
 
-An address begins with `#` or with the name of a page, and holds for whatever server one is on: in
-a run's description it is a link as it stands, and on a screen it follows `base`.
+An address begins with `#` or with the name of a page, and holds for every server: in a run's
+description it is a link as it stands, and on a screen it follows `base_address`.
 """
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from urllib.parse import quote, urlencode, urlsplit
 
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
-
-from fanin.tracking.store import without_password
+from fanin.tracking.passwords import mask_passwords
+from fanin.tracking.tags import PARENT
 
 MAX_RUNS = 20
-"""In one address, of 40 characters a run; and more curves than that no eye holds apart."""
+"""In one address, which takes 40 characters a run. Nobody can tell more curves apart."""
 LOCAL = "http://127.0.0.1:5000"
-"""Where `mlflow ui` answers, unless it is told otherwise."""
+"""Where `mlflow ui` answers by default."""
 VIEW = "mlflow.sharedViewState."
-"""An experiment's tag that begins so is a view of its runs table; its key follows."""
-WIDTH = 175
-"""Of a column of numbers, in pixels. In a narrower one the UI cuts off the e-9 of a number."""
-_TRAINING = {"workflowType": "machine_learning"}  # or the UI is that of chats and agents
+"""An experiment's tag with this prefix is a view of its runs table; the view's key follows."""
+COLUMN_WIDTH = 175
+"""Pixels of a column of numbers. In a narrower one the UI cuts off the e-9 of a number."""
+_TRAINING = {"workflowType": "machine_learning"}  # else the UI shows chats and agents
 
 
-def base(uri: str) -> str:
-    """Where the UI of a store is: at a server itself, at `mlflow ui` for a database."""
+def base_address(uri: str) -> str:
+    """Return where a store's UI answers: at the server itself, or `mlflow ui` for a database."""
     if not uri.startswith(("http://", "https://")):
         return LOCAL
-    address = urlsplit(without_password(uri))
+    address = urlsplit(mask_passwords(uri))
     host = address.netloc.rpartition("@")[2]
     return f"{address.scheme}://{host}{address.path}".rstrip("/")
 
 
-def curves(experiment_id: str, run_ids: Sequence[str], metrics: Sequence[str]) -> str:
-    """These metrics of several runs over their steps, on a log scale.
+@dataclass(frozen=True)
+class Pages:
+    """The pages of one experiment.
 
-    The first is drawn solid, the second dashed. Of more runs than MOST_RUNS every so-manieth.
+    is_tested: whether the tests have seen this version of the UI. If they have not, an address
+    leads to the plain page of the run or of the experiment.
     """
-    return "#/metric?" + _query(
-        runs=_json(_some(run_ids)),
-        experiments=_json([experiment_id]),
-        metric=_json(metrics[0]),
-        plot_metric_keys=_json(metrics),
-        plot_layout=_json({"yaxis": {"type": "log"}}),  # what the switch beside the chart shows
-        y_axis_scale="log",
-        x_axis="step",
-    )
+
+    experiment_id: str
+    is_tested: bool
+
+    def curves(self, run_ids: Sequence[str], metrics: Sequence[str]) -> str:
+        """Metrics of several runs over their steps, on a log scale.
+
+        The first metric is drawn solid, the second dashed. Of more than MAX_RUNS runs it shows
+        that many, evenly spread.
+        """
+        if not self.is_tested:
+            return self._experiment
+        return "#/metric?" + _query(
+            runs=_json(_spread(run_ids)),
+            experiments=_json([self.experiment_id]),
+            metric=_json(metrics[0]),
+            plot_metric_keys=_json(metrics),
+            plot_layout=_json({"yaxis": {"type": "log"}}),  # the switch beside the chart follows
+            y_axis_scale="log",
+            x_axis="step",
+        )
+
+    def runs_table(self, key: str) -> str:
+        """The runs table, in the view with this key."""
+        if not self.is_tested:
+            return self._experiment
+        return f"{self._experiment}/runs?" + _query(viewStateShareKey=key)
+
+    def charts(self, key: str) -> str:
+        """A chart for each metric, with the curves of the runs in the view with this key."""
+        if not self.is_tested:
+            return self._experiment
+        return f"{self._experiment}/runs?" + _query(viewStateShareKey=key, compareRunsMode="CHART")
+
+    def run(self, run_id: str, artifact: str = "") -> str:
+        """The page of a run, open at its overview or at an artifact."""
+        page = f"{self._experiment}/runs/{quote(run_id)}"
+        if not self.is_tested:
+            return page
+        return page + (f"/artifacts/{quote(artifact)}" if artifact else "") + "?" + _query()
+
+    @property
+    def _experiment(self) -> str:
+        return f"#/experiments/{quote(self.experiment_id)}"
 
 
-def runs_table(experiment_id: str, key: str) -> str:
-    """The runs table, as the view with this key has it."""
-    return f"#/experiments/{experiment_id}/runs?" + _query(viewStateShareKey=key)
-
-
-def charts(experiment_id: str, key: str) -> str:
-    """The curves of the runs in that view, a chart for each metric."""
-    where = f"#/experiments/{experiment_id}/runs?"
-    return where + _query(viewStateShareKey=key, compareRunsMode="CHART")
-
-
-def run_page(experiment_id: str, run_id: str, artifact: str = "") -> str:
-    """The page of a run, open at its overview or at an artifact."""
-    place = f"/artifacts/{quote(artifact)}" if artifact else ""
-    return f"#/experiments/{experiment_id}/runs/{run_id}{place}?" + _query()
-
-
-def picture(run_id: str, artifact: str) -> str:
-    """An artifact itself, for a description that shows it."""
+def picture_address(run_id: str, artifact: str) -> str:
+    """Return the address of an artifact itself, for a description that shows it."""
     return "get-artifact?" + urlencode({"path": artifact, "run_uuid": run_id}, quote_via=quote)
 
 
-def view(
+def format_view(
     name: str, columns: Sequence[str], made: int, parent_id: str = "", metric: str = ""
 ) -> str:
-    """A view as the UI keeps it in a tag, and offers it by name in its menu.
+    """Return a view of the runs table as the UI keeps it in a tag and offers it in its menu.
 
     columns: such as params.depth, tags.verdict and metrics.loss. made: milliseconds since 1970.
-    parent_id: that only its children are shown. metric: that they are in the order of it; in that
-    of time they would wait, folded, below their parent.
+    parent_id: show only the children of this run. metric: order the runs by it; ordered by time,
+    children would stay folded below their parent.
     """
-    shown = [_column(column) for column in columns]
-    wide = {column: WIDTH for column in shown if column.startswith("metrics.")}
+    shown = [_format_column(column) for column in columns]
+    wide = {column: COLUMN_WIDTH for column in shown if column.startswith("metrics.")}
     state: dict[str, object] = {
         "selectedColumns": shown,
         "columnOrder": shown,
         "columnWidths": wide,
     }
     if parent_id:
-        state |= {"searchFilter": f"tags.{MLFLOW_PARENT_RUN_ID} = '{parent_id}'"}
+        state |= {"searchFilter": f"tags.{PARENT} = '{parent_id}'"}
     if metric:
-        state |= {"orderByKey": _column(f"metrics.{metric}"), "orderByAsc": True}
-    kept = {"name": name, "createdAt": made, "updatedAt": made, "state": json.dumps(state)}
-    return json.dumps(kept)
+        state |= {"orderByKey": _format_column(f"metrics.{metric}"), "orderByAsc": True}
+    view = {"name": name, "createdAt": made, "updatedAt": made, "state": json.dumps(state)}
+    return json.dumps(view)
 
 
-def _some(run_ids: Sequence[str]) -> list[str]:
-    """At most MOST_RUNS of them, the first and the last among them, spread evenly."""
+def _spread(run_ids: Sequence[str]) -> list[str]:
+    """Return at most MAX_RUNS of the ids, evenly spread, with the first and the last."""
     last = len(run_ids) - 1
     if last < MAX_RUNS:
         return [*run_ids]
     return [run_ids[round(n * last / (MAX_RUNS - 1))] for n in range(MAX_RUNS)]
 
 
-def _column(name: str) -> str:
+def _format_column(name: str) -> str:
     kind, _, key = name.partition(".")
     return f"{kind}.`{key}`"
 
@@ -112,5 +132,5 @@ def _json(value: object) -> str:
 
 
 def _query(**values: str) -> str:
-    """Neither brackets nor quotes nor spaces: markdown and terminals end an address at them."""
+    """Return a query without brackets, quotes and spaces, which would end a link in markdown."""
     return urlencode({**values, **_TRAINING}, safe="/,:", quote_via=quote)

@@ -1,0 +1,52 @@
+"""How the process ends where the user got something wrong: one line, status 1, no traceback."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from fanin.config.errors import SettingError
+from fanin.config.explain import explain
+
+_WANTS_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1"
+
+
+@contextmanager
+def exit_on_user_error() -> Iterator[None]:
+    """End the process with one line and status 1 where the user got something wrong."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra prints its exceptions itself
+    for end in (signal.SIGTERM, signal.SIGHUP):  # runs are closed, as after Ctrl-C
+        if signal.getsignal(end) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(end, signal.default_int_handler)
+    try:
+        yield
+    except Exception as error:
+        if _WANTS_TRACEBACK or not _is_users_mistake(error):
+            raise
+        sys.exit(f"fanin: {explain(error)}")
+    except KeyboardInterrupt as interruption:
+        print("fanin: interrupted", *map(str, interruption.args), file=sys.stderr)
+        sys.exit(130)
+
+
+def _is_users_mistake(error: Exception) -> bool:
+    """Whether the error is the user's mistake, and not ours."""
+    if isinstance(
+        error, (SettingError, HydraException, OmegaConfBaseException, OSError, YAMLError)
+    ):
+        return True
+    # What Hydra says to activation=null, or to --run with -m.
+    return isinstance(error, (ValueError, AssertionError)) and _raised_by_hydra(error)
+
+
+def _raised_by_hydra(error: Exception) -> bool:
+    """Whether Hydra raised it, and not what it called."""
+    last = error.__traceback__
+    while last and last.tb_next:
+        last = last.tb_next
+    return bool(last and last.tb_frame.f_globals["__name__"].startswith(("hydra.", "omegaconf.")))

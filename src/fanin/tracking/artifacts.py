@@ -1,0 +1,31 @@
+"""Where a run's artifacts are after the project's folder was moved.
+
+A store keeps absolute paths. In a SQLite store of fanin the artifacts are beside the database, so
+they can be found wherever the folder is now.
+"""
+
+import re
+from pathlib import Path
+
+from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.uri import is_local_uri
+
+FOLDER = "artifacts"
+
+
+def find_moved_artifacts(location: str, run_id: str, database: Path) -> Path | None:
+    """Return the folder beside a SQLite database that has a run's artifacts now.
+
+    location: where the store says that they are, `.../artifacts/RUN/artifacts`, as a path or a
+    URI. Returns None if that holds: it is no local path, or it exists, or a folder of the old
+    store still does and there is none for the run beside the database.
+    """
+    is_id = re.fullmatch("[0-9a-f]{32}", run_id)  # else it could lead to any other folder
+    if not is_id or not is_local_uri(location):  # type: ignore[no-untyped-call]
+        return None
+    old = Path(local_file_uri_to_path(location))  # type: ignore[no-untyped-call]
+    old_store = old.parent.parent.parent
+    new = database.parent / FOLDER / run_id / FOLDER
+    if old.exists() or (old_store.exists() and not new.exists()):
+        return None
+    return new

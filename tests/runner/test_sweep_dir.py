@@ -1,0 +1,17 @@
+"""What a sweep and its jobs tell each other through the sweep's folder."""
+
+from fanin.runner import sweep_dir
+
+
+def test_a_folder_is_marked_only_if_it_holds_that_very_sweep(tmp_path):
+    places = [tmp_path / name for name in ("mine", "other", "empty", "now")]
+    for place in places:
+        place.mkdir()
+    mine, other, empty, now = places
+    sweep_dir.begin(mine, "a" * 32)
+    sweep_dir.begin(other, "b" * 32)
+    for folder in (mine, other, empty, tmp_path / "none", tmp_path / ("x" * 300)):
+        sweep_dir.supersede(folder, now, "a" * 32)
+    assert sweep_dir.is_superseded(mine)
+    assert not sweep_dir.is_superseded(other)
+    assert [*empty.iterdir()] == []
