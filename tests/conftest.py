@@ -6,12 +6,14 @@ torch, MLflow and fanin are imported where tests run, not where they are only di
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType, FunctionType
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+
+# Tests run in parallel, layers are small, and torch's threads wait for each other by spinning.
+os.environ["OMP_NUM_THREADS"] = "1"  # torch reads it when it is imported
 
 FIRST = ("tests/runner/", "tests/hydra_plugins/", "tests/tracking/", "tests/report/test_page")
 """Longest tests first, so that no process has one left at the end."""
@@ -90,17 +92,6 @@ def quick_stores() -> None:
     from store_template import copy_instead_of_migrating
 
     copy_instead_of_migrating()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Layers this small gain nothing from a second thread, and lose much on a busy machine."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True)

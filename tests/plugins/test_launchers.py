@@ -137,6 +137,7 @@ def test_a_preset_that_another_plugin_stored_is_replaced_by_ours(workplace):
         "from hydra.core.config_store import ConfigStore\n"
         "ConfigStore.instance().store(group='hydra/launcher', name='workers', node={'n_jobs': 7})\n"
     )
-    done = workplace.run("-m", "hydra/launcher=workers", "hydra.launcher.n_jobs=2", "seed=0,1")
-    assert "hydra.launcher" not in done.stderr
-    assert {run.info.status for run in workplace.runs()} == {"FINISHED"}
+    done = workplace.run("hydra/launcher=workers", "--cfg", "hydra", "--package", "hydra.launcher")
+    assert "_target_: hydra_plugins.fanin_launchers.WorkersLauncher" in done.stdout
+    assert "n_jobs: 7" not in done.stdout
+    assert done.stderr == ""
