@@ -1,4 +1,4 @@
-"""A run's result written to its record and folder, and read back from there or from a store."""
+"""Writes a run's result to its record and folder, and reads it back, also from a store."""
 
 import csv
 import json
@@ -34,9 +34,10 @@ SETTINGS_FILE, LAYERS_FILE, JACOBIAN_FILE = "config.yaml", "profile.csv", "jacob
 def write_result(
     record: RunRecord, spec: JobSpec, result: RunResult, jacobian: Spectrum | None
 ) -> None:
-    """Put what a run found into its record, and its files into its folder.
+    """Put a run's result into its record, and its files into its folder.
 
-    Writes config.yaml (the resolved settings), profile.csv, and jacobian.csv where there is one.
+    Writes config.yaml (the resolved settings), profile.csv and, if there is a Jacobian,
+    jacobian.csv.
     """
     profile = result.profile
     folder = Path(record.folder)
@@ -75,10 +76,10 @@ def read_result(record: RunRecord) -> RunResult:
 
 
 def read_tracked(store: Store, run: TrackedRun) -> RunResult:
-    """The same of a run in a store. Raises StoreError.
+    """Read the result of a stored run. Raises StoreError.
 
-    From its record, where its folder is still there or lies in this project's outputs/; or else
-    from its artifact; or else from its metrics.
+    Reads the record if the run's folder still exists or is in this project's outputs/, else the
+    artifact, else the metrics.
     """
     for folder in (run.output_dir, *_moved(run.output_dir)):
         record = RunRecord.read_from(folder, run.record_id)
@@ -90,7 +91,7 @@ def read_tracked(store: Store, run: TrackedRun) -> RunResult:
 
 
 def _moved(output_dir: Path) -> list[Path]:
-    """Where a run's folder is now, if its whole project was moved or renamed."""
+    """Where a run's folder may be now, if the whole project was moved or renamed."""
     parts = output_dir.parts
     return [
         PROJECT.joinpath(*parts[at:])
@@ -113,12 +114,12 @@ def _curves_of_artifact(store: Store, run: TrackedRun) -> dict[str, np.ndarray]:
 def _curves_of_metrics(store: Store, run: TrackedRun) -> dict[str, np.ndarray]:
     names = [name for name in run.metrics if name in METRICS and name not in NUMBERS]
     history = store.metric_history(run.id, names)
-    points = [(name, step, value) for name, some in history.items() for step, value in some]
+    points = [(name, step, value) for name, values in history.items() for step, value in values]
     return _curves(run.params, points)
 
 
 def _curves(params: Params, points: Iterable[tuple[str, int, float]]) -> dict[str, np.ndarray]:
-    """name -> (depth,), nan where a layer has no value."""
+    """The curves, name -> (depth,); nan for a layer without a value."""
     depth = _depth(params)
     curves = _empty_curves(depth)
     for name, layer, value in points:
@@ -148,7 +149,7 @@ def _result(
 
 
 def write_claims(record: RunRecord, findings: Sequence[Finding]) -> None:
-    """Keep with a sweep what became of its claims: a table, a tag for each state, two counts."""
+    """Save the verdicts on a sweep's claims: a table, a tag for each state, two counts."""
     rows = [vars(finding) for finding in findings]
     table = {"columns": [*rows[0]], "data": [[*row.values()] for row in rows]}
     Path(record.folder, "claims.json").write_text(json.dumps(table))
