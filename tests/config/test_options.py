@@ -94,7 +94,8 @@ def test_jacobians_that_take_too_long_are_refused(composed):
     prepare(config, choices)
     config, choices = composed(*sizes, "jacobian=true")
     line = (
-        r"^depth=1000 .* jacobian=true: would take 1\.\d hours; use jacobian=false or smaller ones$"
+        r"^depth=1000 .* jacobian=true: would take 1\.\d hours; use jacobian=false or a smaller "
+        r"depth, hidden_size, batch_size or replicas$"
     )
     with pytest.raises(SettingError, match=line):
         prepare(config, choices)

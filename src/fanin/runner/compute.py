@@ -1,7 +1,6 @@
-"""What a run computes: the network is built, run, measured, and held against theory.
+"""The computation of a run: build the network, run it, measure it, and compare it with theory.
 
-Whatever this module and data.py import, by any way, is the code that makes two runs' numbers the
-same: fingerprint.py hashes it.
+fingerprint.py hashes this module, data.py and everything they import.
 """
 
 from collections.abc import Mapping
@@ -34,9 +33,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ingredients:
-    """What a network is built from: the objects that the settings of a run name.
+    """The parts of a network: the objects that the settings of a run name.
 
-    inputs: (batch, features). targets: as the loss prepared them. outputs: of the network.
+    inputs: (batch, features). targets: as the loss prepared them. outputs: number of output units.
     """
 
     init: Init
@@ -75,7 +74,7 @@ def assemble(
 
 @dataclass(frozen=True)
 class Computed:
-    """What a run found. theory_error: why theory could not be worked out, where it could not."""
+    """The results of a run. theory_error: why theory could not be computed, if it failed."""
 
     profile: Profile
     jacobian: Spectrum | None
@@ -108,13 +107,13 @@ def compute(settings: "Settings", ingredients: Ingredients) -> Computed:
                 ingredients.init, prediction, features, settings.hidden_size
             )
         profile = add_predictions(profile, prediction, settings.replicas, extra_theory)
-    except Exception as error:  # an activation of the user's own may know one dtype only
+    except Exception as error:  # a user-defined activation may support one dtype only
         return Computed(profile, jacobian, None, f"{type(error).__name__}: {error}")
     return Computed(profile, jacobian, prediction, None)
 
 
 def build_network(settings: "Settings", ingredients: Ingredients) -> tuple[Network, int | None]:
-    """The network, and how many steps its init took to fit it to the data, if it does so."""
+    """The network, and the number of steps of an init that is fitted to the data, else None."""
     parameters = draw(
         ingredients.init,
         range(settings.seed, settings.seed + settings.replicas),
@@ -138,7 +137,7 @@ def build_network(settings: "Settings", ingredients: Ingredients) -> tuple[Netwo
 
 
 def predict_run(settings: "Settings", ingredients: Ingredients, inputs: Inputs) -> Prediction:
-    """What theory says of the network that settings describe."""
+    """The prediction for the network that the settings describe."""
     return predict(
         ingredients.init,
         ingredients.activation,

@@ -1,4 +1,4 @@
-"""A run's result written to its record and folder, and read back from there or from a store."""
+"""Writes a run's result to its record and folder, and reads it back, also from a store."""
 
 import csv
 import json
@@ -37,9 +37,10 @@ SETTINGS_FILE, LAYERS_FILE, JACOBIAN_FILE = "config.yaml", "profile.csv", "jacob
 def write_result(
     record: RunRecord, spec: JobSpec, result: RunResult, jacobian: Spectrum | None
 ) -> None:
-    """Put what a run found into its record, and its files into its folder.
+    """Put a run's result into its record, and its files into its folder.
 
-    Writes config.yaml (the resolved settings), profile.csv, and jacobian.csv where there is one.
+    Writes config.yaml (the resolved settings), profile.csv and, if there is a Jacobian,
+    jacobian.csv.
     """
     profile = result.profile
     folder = Path(record.folder)
@@ -74,11 +75,10 @@ def read_result(record: RunRecord) -> RunResult:
 
 
 def read_tracked(store: Store, run: TrackedRun) -> RunResult:
-    """The result of a run in a store. Raises StoreError, also for a run that fanin never made.
+    """Read the result of a stored run. Raises StoreError, also for a run that fanin never made.
 
-    Its numbers come from its record, if its folder is still there or lies in this project's
-    outputs/; or else from its artifact; or else from its metrics. The rest is what the store has,
-    which was checked.
+    Takes the numbers from the record if the run's folder still exists or is in this project's
+    outputs/, else from the artifact, else from the metrics. Takes the rest from the store.
     """
     depth = run.params.get("depth")
     if not isinstance(depth, int) or isinstance(depth, bool) or not 0 <= depth <= MAX_DEPTH:
@@ -99,7 +99,7 @@ def _points_of_record(run: TrackedRun) -> list[Point]:
 
 
 def _moved(output_dir: Path) -> list[Path]:
-    """Where a run's folder is now, if its whole project was moved or renamed."""
+    """Where a run's folder may be now, if the whole project was moved or renamed."""
     parts = output_dir.parts
     return [
         PROJECT.joinpath(*parts[at:])
@@ -145,7 +145,7 @@ def _result(
 
 
 def write_claims(record: RunRecord, findings: Sequence[Finding]) -> None:
-    """Keep with a sweep what became of its claims: a table, a tag for each state, two counts."""
+    """Save the verdicts on a sweep's claims: a table, a tag for each state, two counts."""
     rows = [vars(finding) for finding in findings]
     table = {"columns": [*rows[0]], "data": [[*row.values()] for row in rows]}
     Path(record.folder, "claims.json").write_text(json.dumps(table))
