@@ -53,12 +53,12 @@ def describe_best(comparison: Comparison) -> str:
     if len(choices) == 1:
         return ""
     shared_tasks = set.intersection(*(set(lines) for lines in choices.values()))
-    badness = {
+    costs = {
         choice: _mean_sort_cost([lines[task] for task in lines if task in (shared_tasks or lines)])
         for choice, lines in choices.items()
     }
-    least = min(badness.values())
-    tied = [choice for choice in choices if badness[choice] == least]
+    least = min(costs.values())
+    tied = [choice for choice in choices if costs[choice] == least]
     lines = [*choices[tied[0]].values()]
     if not any(line.verdict == "healthy" for line in lines):
         return f"none is healthy; closest: {_name_tied(tied)} {_describe_verdicts(lines)}"

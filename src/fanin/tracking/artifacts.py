@@ -1,6 +1,6 @@
 """Finds a run's artifacts after the project folder was moved.
 
-A store keeps absolute paths. In a SQLite store of fanin the artifacts are beside the database, so
+A store keeps absolute paths. In a SQLite store of fanin the artifacts are next to the database, so
 they are found wherever the folder is now.
 """
 
@@ -14,14 +14,14 @@ FOLDER = "artifacts"
 
 
 def find_moved_artifacts(location: str, run_id: str, database: Path) -> Path | None:
-    """Return the folder beside a SQLite database that now has a run's artifacts.
+    """Return the folder next to a SQLite database that now has a run's artifacts.
 
     location: where the store says they are, `.../artifacts/RUN/artifacts`, a path or a URI.
     Returns None, so that the caller uses `location`, if
 
     - run_id is not a run's id, or location is not a local path;
     - location exists;
-    - the old store's folder exists, and the run has no folder beside the database.
+    - the old store's folder exists, and the run has no folder next to the database.
     """
     is_id = re.fullmatch("[0-9a-f]{32}", run_id)  # else it could name any folder
     if not is_id or not is_local_uri(location):  # type: ignore[no-untyped-call]

@@ -150,7 +150,7 @@ def open_store(
 ) -> Store:
     """Open a store, and create the experiment if it is missing. Raises StoreError.
 
-    A server chooses where artifacts go, a SQLite file has them beside it, and any other database
+    A server chooses where artifacts go, a SQLite file has them next to it, and any other database
     has them in the folder `artifacts`. timeout: seconds that each request may take. tags: given
     to the experiment if it lacks them. views: the same, key -> view of the runs table.
     """

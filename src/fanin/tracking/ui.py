@@ -56,7 +56,7 @@ class Pages:
             experiments=_json([self.experiment_id]),
             metric=_json(metrics[0]),
             plot_metric_keys=_json(metrics),
-            plot_layout=_json({"yaxis": {"type": "log"}}),  # the switch beside the chart follows
+            plot_layout=_json({"yaxis": {"type": "log"}}),  # the switch next to the chart follows
             y_axis_scale="log",
             x_axis="step",
         )
