@@ -181,7 +181,7 @@ def test_a_sweep_that_goes_on_is_not_resumed(tmp_path):
     workplace.admit(JOBS)
     output, errors = process.communicate(timeout=120)
     where = workplace.folder / "sweep"
-    assert f"fanin: sweep.resume=true: it is still running, in {where}" in second.stderr
+    assert f"fanin: sweep.resume=true: the sweep in {where} is still running" in second.stderr
     assert process.returncode == 0, errors
     assert shown(output) == JOBS
     assert statuses(workplace.runs()) == {"FINISHED": JOBS + 1}

@@ -1,4 +1,4 @@
-"""Losses: each value beside its gradient with respect to the network's output.
+"""Losses, each with its gradient with respect to the network's output.
 
     out (replicas, batch, outputs)   forward -> (replicas,)   backward -> out's shape
 
@@ -13,6 +13,8 @@ from torch import Tensor
 
 
 class Loss(ABC):
+    """A loss of the network's output against the targets."""
+
     @abstractmethod
     def prepare(self, targets: Tensor, dtype: torch.dtype) -> Tensor:
         """The targets in the form that this loss needs. Raises ValueError if they do not fit it."""

@@ -1,8 +1,7 @@
 """Data: one batch of inputs and targets, the same for every replica and every job.
 
-`load(batch_size)` gives a Batch; a ValueError names the setting that is wrong. The seed is the
-data's own, and NumPy's generator draws, so that no seed can make inputs repeat a network's
-weights.
+`load(batch_size)` returns a Batch; a ValueError names the wrong setting. Data has its own seed and
+uses NumPy's generator, so that inputs never repeat the weights of a network.
 """
 
 import csv
@@ -21,7 +20,7 @@ from torch import Tensor
 class Batch(NamedTuple):
     """`inputs` (batch, features) and `targets` (batch,) or (batch, outputs), on the CPU.
 
-    `all_targets` are those of the whole data set: a batch need not have every class.
+    `all_targets` are the targets of the whole data set: a batch may lack a class.
     """
 
     inputs: Tensor
@@ -30,9 +29,11 @@ class Batch(NamedTuple):
 
 
 class Data(ABC):
+    """A source of batches."""
+
     @abstractmethod
     def load(self, batch_size: int) -> Batch:
-        """Inputs (batch_size, features) and their targets."""
+        """Load inputs (batch_size, features) and their targets. Raises ValueError."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,10 @@ class Gaussian(Data):
 
 @dataclass(frozen=True)
 class Digits(Data):
-    """Real 8 x 8 images of handwritten digits, 1,797 of them, and the digit, 0 to 9.
+    """1,797 images of handwritten digits, 8 x 8, from scikit-learn; the target is the digit.
 
-    The pixels are standardised together, to mean 0 and std 1 over the whole set, which keeps
-    an image an image. From scikit-learn, which ships them.
+    The pixels are standardised together, to mean 0 and std 1 over the whole set, which leaves the
+    images recognisable.
     """
 
     seed: int = 0
@@ -74,7 +75,7 @@ class Digits(Data):
 
 @cache
 def _digits() -> tuple[np.ndarray, np.ndarray]:
-    """All images, standardised, and their digits, kept for the next job of a sweep."""
+    """All images, standardised, and their digits; cached for the next job of a sweep."""
     from sklearn.datasets import load_digits
 
     images, digits = load_digits(return_X_y=True)
@@ -83,11 +84,11 @@ def _digits() -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True)
 class File(Data):
-    """A table of your own.
+    """A table of the user.
 
     path: a .npz file with arrays x (rows, features) and y (rows,) or (rows, outputs); or a
-    .csv file of numbers, a row a sample, the target in the last column, with or without a
-    header line. Relative paths start at the directory that the command is typed in.
+    .csv file of numbers, one sample per row, the target in the last column, with or without a
+    header line. Relative paths start at the current directory.
     """
 
     path: str
@@ -105,7 +106,7 @@ class File(Data):
 
 @lru_cache(maxsize=1)
 def _read(path: Path, modified: int) -> tuple[np.ndarray, np.ndarray]:
-    """The file's inputs and targets, kept for the next job of a sweep; `modified` keys that."""
+    """The file's inputs and targets, cached for the next job until `modified` changes."""
     readers = {".npz": _read_npz, ".csv": _read_csv}
     if path.suffix.lower() not in readers:
         raise ValueError(f"path={path}: use a .npz or a .csv file")
@@ -155,7 +156,7 @@ def _read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def digest(path: str) -> str:
-    """Of a file's contents, so that a run tells one version of its data from another."""
+    """The SHA-256 of a file's contents, which tells versions of a data file apart."""
     file = Path(path).expanduser()
     return _digest(file, file.stat().st_mtime_ns)
 
@@ -174,7 +175,7 @@ def _is_number(text: str) -> bool:
 
 
 def _draw(x: np.ndarray, y: np.ndarray, batch_size: int, seed: int) -> Batch:
-    """A batch of rows, none twice."""
+    """Draw a batch of rows without replacement."""
     if batch_size > len(x):
         raise ValueError(f"batch_size={batch_size}: the data has {len(x)} rows; use that or fewer")
     rows = np.random.default_rng(seed).permutation(len(x))[:batch_size]

@@ -1,4 +1,4 @@
-"""From settings to the objects that they name, each checked before a run is opened."""
+"""Makes the objects that the settings name, and checks each before a run is opened."""
 
 import torch
 
@@ -10,13 +10,13 @@ from fanin.nn.activations import Activation
 from fanin.nn.device import can_multiply, find_device
 from fanin.nn.init import Init
 from fanin.nn.losses import Loss
-from fanin.runner.compute import Ingredients
+from fanin.runner.compute import Ingredients, assemble
 from fanin.runner.data import Batch, Data
 from fanin.runner.preflight import check_hours, check_jacobian, check_memory, size_of
 
 
 def prepare(settings: Settings, choices: GroupChoices) -> Ingredients:
-    """Make the objects that the groups of complete settings name. Raises SettingError."""
+    """Make the objects that the groups of completed settings name. Raises SettingError."""
     device, dtype = _find_device(settings)
     check_memory(settings, device, dtype, inputs=1, outputs=1)  # data of the same batch comes next
     loss = build("loss", settings.loss, Loss)  # type: ignore[type-abstract]
@@ -26,20 +26,18 @@ def prepare(settings: Settings, choices: GroupChoices) -> Ingredients:
         outputs = loss.outputs(loss.prepare(batch.all_targets, dtype))
     except ValueError as error:
         raise SettingError(
-            f"loss={choices['loss']}: {error}; data={choices['data']} holds other values"
+            f"loss={choices['loss']}: {error}; "
+            f"the targets of data={choices['data']} do not fit this loss"
         ) from error
     activation = build("activation", settings.activation, Activation)  # type: ignore[type-abstract]
     init = build("init", settings.init, Init)  # type: ignore[type-abstract]
-    ingredients = Ingredients(
-        init=_resolve(init, activation, choices),
-        activation=activation,
-        loss=loss,
-        inputs=batch.inputs.to(device, dtype),
-        targets=loss.prepare(batch.targets, dtype).to(device),
-        outputs=outputs,
-        device=device,
-        dtype=dtype,
-    )
+    try:
+        ingredients = assemble(init, activation, loss, batch, device, dtype)
+    except ValueError as error:
+        setting = f"init={choices['init']} activation={choices['activation']}"
+        raise SettingError(f"{setting}: {error}") from error
+    except Exception as error:
+        raise theory_error(choices, error) from error
     features = ingredients.inputs.shape[1]
     check_memory(settings, device, dtype, features, outputs)
     size = size_of(settings, features, outputs)
@@ -50,7 +48,7 @@ def prepare(settings: Settings, choices: GroupChoices) -> Ingredients:
 
 
 def _find_device(settings: Settings) -> tuple[torch.device, torch.dtype]:
-    """The device, and a dtype that it computes with."""
+    """The device and the dtype. Raises SettingError if the device cannot compute with it."""
     try:
         device = find_device(settings.device["name"])
     except ValueError as error:
@@ -65,19 +63,9 @@ def _find_device(settings: Settings) -> tuple[torch.device, torch.dtype]:
     return device, dtype
 
 
-def _resolve(init: Init, activation: Activation, choices: GroupChoices) -> Init:
-    try:
-        return init.resolve(activation)
-    except ValueError as error:
-        setting = f"init={choices['init']} activation={choices['activation']}"
-        raise SettingError(f"{setting}: {error}") from error
-    except Exception as error:
-        raise theory_error(choices, error) from error
-
-
 def theory_error(choices: GroupChoices, error: Exception) -> SettingError:
-    """For what an activation of the user's own raises when theory calls it in float64."""
-    reason = f"theory cannot be worked out, it raises {type(error).__name__}: {error}"
+    """The error to report if a user-defined activation fails when theory calls it in float64."""
+    reason = f"theory cannot be computed; the activation raises {type(error).__name__}: {error}"
     return SettingError(f"activation={choices['activation']}: {reason}")
 
 
@@ -87,7 +75,7 @@ def _load(data: Data, batch_size: int) -> Batch:
     except MemoryError as error:
         settings = " ".join(f"data.{name}={value}" for name, value in vars(data).items())
         raise SettingError(
-            f"batch_size={batch_size} {settings}: too large for this machine; use smaller ones"
+            f"batch_size={batch_size} {settings}: too large for this machine; use smaller values"
         ) from error
     except ValueError as error:
         setting = str(error)

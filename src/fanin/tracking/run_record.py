@@ -1,7 +1,7 @@
-"""A run record: all that a store is to hold of one run, as typed values and in a file of its own.
+"""A run record: everything about a run that goes to the store, as typed values and in a file.
 
-The record is written to the run's output folder before it is sent to the store, so that nothing
-that was computed depends on a server's health.
+The record is written to the run's output folder before it is sent to the store, so that no result
+is lost if a server is down.
 """
 
 import json
@@ -18,11 +18,11 @@ from fanin.tracking.param_texts import parse_params
 
 FILE = "record.json"
 FORMAT = 2
-"""Of the file. Files of format 1 have no number, and all their params are texts."""
+"""The file format. Files of format 1 have no format number, and all their params are texts."""
 
 
 class RunStatus(str, Enum):
-    """The states of a run, in MLflow's words."""
+    """The states of a run, named as in MLflow."""
 
     RUNNING = "RUNNING"
     FINISHED = "FINISHED"
@@ -69,7 +69,7 @@ class RunRecord:
         try:
             return cls._from_json(json.loads(path.read_text()))
         except (AttributeError, KeyError, TypeError, RecursionError) as error:
-            raise ValueError(f"{path}: is no record of a run") from error
+            raise ValueError(f"{path}: is not a record of a run") from error
 
     @classmethod
     def read_from(cls, folder: Path, record_id: str | None) -> "RunRecord | None":
@@ -84,7 +84,7 @@ class RunRecord:
     def _from_json(cls, values: dict[str, Any]) -> "RunRecord":
         number = values.pop("format", 1)
         if number not in (1, FORMAT):
-            raise ValueError(f"format {number} is that of a newer fanin")
+            raise ValueError(f"format {number} belongs to a newer fanin")
         if number == 1:
             values["params"] = parse_params(values["params"])
         values["status"] = RunStatus(values["status"])
