@@ -106,7 +106,7 @@ class Workplace:
                 "MLFLOW_TRACKING_URI": self.uri,
                 "PYTHONPATH": str(self.folder),
                 "FANIN_PROJECT": str(self.project),
-                "OMP_NUM_THREADS": "1",  # tests run side by side, and torch's threads wait by spinning
+                "OMP_NUM_THREADS": "1",  # torch's threads wait for each other by spinning
             }
         )
 
