@@ -15,9 +15,16 @@ from xdist.scheduler import LoadScopeScheduling
 # Tests run in parallel, layers are small, and torch's threads wait for each other by spinning.
 os.environ["OMP_NUM_THREADS"] = "1"  # torch reads it when it is imported
 
-FIRST = ("tests/runner/", "tests/hydra_plugins/", "tests/tracking/", "tests/report/test_page")
+FIRST = (
+    "tests/test_docs",
+    "tests/runner/",
+    "tests/plugins/",
+    "tests/tracking/",
+    "tests/theory/test_oracles",
+    "tests/report/test_interactive_page",
+)
 """Longest tests first, so that no process has one left at the end."""
-SPREAD = ("tests/runner/", "tests/hydra_plugins/")
+SPREAD = ("tests/test_docs", "tests/runner/", "tests/plugins/")
 """Their tests are distributed one by one, all others a module at a time, for its fixtures."""
 KEPT_TOGETHER = ("tests/runner/test_main_job.py", "tests/runner/test_compare.py")
 STARTS_PROCESSES = {"Workplace", "Server", "chromium", "subprocess", "ready"}
@@ -36,9 +43,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """Tests that are named one by one run in this process: starting others takes longer."""
-    return 0 if all("::" in name for name in config.args) else None
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One process more than cores, since many tests wait.
+
+    None for tests that are named one by one: to start processes would take longer.
+    """
+    if all("::" in name for name in config.args):
+        return 0
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log) -> LoadScopeScheduling:

@@ -190,8 +190,8 @@ def test_a_sweep_that_goes_on_is_not_resumed(tmp_path):
 def test_ctrl_c_while_a_resume_waits_for_a_job_that_is_still_running(tmp_path):
     workplace = Workplace.with_own_project(tmp_path)
     workplace.extend()
-    line = [*LINE, *WAIT, *WORKERS, "sweep.resume=true"]
-    process = workplace.start(*line)
+    line = [*LINE, *WAIT, "sweep.resume=true"]
+    process = workplace.start(*line, *WORKERS)
     wait_until((workplace.folder / "sweep" / "0").exists, process)  # the store is there now
     wait_until(lambda: "RUNNING" in statuses(workplace.children()), process)
     process.kill()

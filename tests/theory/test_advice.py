@@ -66,6 +66,7 @@ def of_settings(settings, init, activation, depth):
     return made("init", init, **own), activation, depth
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [3, 15, 60])
 @pytest.mark.parametrize("activation", options("activation"))
 def test_advice_is_true(activation, depth):
