@@ -79,8 +79,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _starts_processes(item: pytest.Item) -> bool:
     """Whether it, a fixture of its own or a function of its module names what starts processes."""
-    fixtures = [item.session._fixturemanager.getfixturedefs(n, item) for n in item.fixturenames]
-    functions = [item.function, *(fixture.func for defs in fixtures if defs for fixture in defs)]
+    fixtures = item._fixtureinfo.name2fixturedefs.values()
+    functions = [item.function, *(fixture.func for found in fixtures for fixture in found)]
     waiting, seen = [function.__code__ for function in functions], set()
     while waiting:
         code = waiting.pop()
