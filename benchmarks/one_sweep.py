@@ -1,6 +1,7 @@
 """One sweep: how many tracked runs a minute, beside what one would write with what is at hand.
 
-    python -m benchmarks.one_sweep                 five minutes on 2 idle cores; needs .[parallel]
+    python -m benchmarks.one_sweep                 five minutes on 2 idle cores; the peer needs
+                                                   pip install hydra-joblib-launcher
     python -m benchmarks.one_sweep --most 10000    the largest sweep, 1,000 runs by default
 
 The sweep is init=xavier,kaiming depth=10,50 and as many seeds as it takes, into an empty SQLite

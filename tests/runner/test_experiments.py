@@ -56,7 +56,7 @@ def test_every_experiment_opens_with_question_command_expectation_and_cost(name)
 
 def test_fifty_layers_keeps_every_claim_over_many_seeds(workplace):
     quick = ["timing.warmup=0", "timing.repeats=1", "claims.strict=true"]
-    workplace.run("experiment=chapter/fifty_layers", "replicas=32", *quick)
+    workplace.run("experiment=chapter/fifty_layers", "replicas=64", *quick)
     parent = workplace.runs("chapter/fifty_layers")[0]
     assert parent.data.metrics == {"summary/claims_kept": 5, "summary/claims_broken": 0}
     (table,) = (workplace.folder / "artifacts" / parent.info.run_id).rglob("claims.json")
