@@ -182,4 +182,4 @@ def test_a_mistake_in_it_is_one_line(copy, wrong, line):
 def test_a_sweep_of_experiments_is_refused(workplace):
     both = "experiment=chapter/two_layers,chapter/engines"
     done = workplace.run("-m", both, status=1)
-    assert done.stderr == f"fanin: {both}: each has a sweep of its own; run them one at a time\n"
+    assert done.stderr == f"fanin: {both}: experiments cannot be swept; run them one at a time\n"
