@@ -7,12 +7,17 @@ Every replica has its own loss, the mean over the batch. Targets are shared by a
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 
 class Loss(ABC):
+    """takes_classes: whether its targets are class numbers 0, 1, 2, ... rather than values."""
+
+    takes_classes: ClassVar[bool] = False
+
     @abstractmethod
     def prepare(self, targets: Tensor, dtype: torch.dtype) -> Tensor:
         """The targets in the form that this loss needs. Raises ValueError if they do not fit it."""
@@ -58,6 +63,8 @@ def _difference(out: Tensor, targets: Tensor) -> Tensor:
 @dataclass(frozen=True)
 class CrossEntropy(Loss):
     """The mean of -log softmax(out)[target] over the batch. Targets are class numbers, (batch,)."""
+
+    takes_classes: ClassVar[bool] = True
 
     def prepare(self, targets: Tensor, dtype: torch.dtype) -> Tensor:
         classes = targets.long()

@@ -22,6 +22,7 @@ from fanin.nn.losses import Loss
 from fanin.nn.matmul import RUNGS
 from fanin.nn.network import Network
 from fanin.nn.parameters import draw
+from fanin.runner.data_facts import DataFacts
 from fanin.theory.comparison import add_predictions
 from fanin.theory.input_stats import Inputs, describe
 from fanin.theory.jacobian_spectrum import jacobian_predictions
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 class Ingredients:
     """What a network is built from: the objects that the settings of a run name.
 
-    inputs: (batch, features). targets: as the loss prepared them. outputs: of the network.
+    inputs: (batch, features). targets: as the loss prepared them. outputs: of the network. data:
+    what is known of the data set that they come from.
     """
 
     init: Init
@@ -46,6 +48,7 @@ class Ingredients:
     outputs: int
     device: torch.device
     dtype: torch.dtype
+    data: DataFacts
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def config_hash(values: Mapping[str, Any]) -> str:
         if "_target_" in hashed[group]:
             hashed[group] = {**hashed[group], "_target_": _first_name(hashed[group]["_target_"])}
     if values["data"].get("path"):
-        hashed["contents"] = digest(values["data"]["path"])
+        hashed["contents"] = digest(values["data"]["path"], values["data"].get("target"))
     return _short_digest(json.dumps(hashed, sort_keys=True).encode())
 
 

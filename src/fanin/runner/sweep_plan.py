@@ -72,7 +72,7 @@ class SweepPlan:
         ingredients = prepare(settings, choices)
         if not self.spec.sweep.plan:
             return None
-        size = size_of(settings, ingredients.inputs.shape[1], ingredients.outputs)
+        size = size_of(settings, ingredients.inputs.shape, ingredients.outputs)
         seconds, memory = estimate(settings, ingredients.device, ingredients.dtype, size)
         return Estimate(seconds, memory, forecast_run(settings, ingredients, choices))
 
