@@ -55,6 +55,14 @@ def format_duration(seconds: float) -> str:
     return f"{seconds:.2g} s"
 
 
+def print_data(lines: Sequence[str], console: Console) -> None:
+    """What was understood of data, a line each."""
+    for line in lines:
+        console.print(line, soft_wrap=True)
+    if lines:
+        console.print()
+
+
 def print_location(name: str, experiment: str, uri: str, console: Console) -> None:
     """The run's name, its MLflow experiment, and how to browse the store."""
     local_uri = uri.replace(f"sqlite:///{Path.cwd()}/", "sqlite:///")

@@ -22,7 +22,6 @@ from fanin.nn.losses import Loss
 from fanin.nn.matmul import RUNGS
 from fanin.nn.network import Network
 from fanin.nn.parameters import draw
-from fanin.runner.data_facts import DataFacts
 from fanin.theory.comparison import add_predictions
 from fanin.theory.input_stats import Inputs, describe
 from fanin.theory.jacobian_spectrum import jacobian_predictions
@@ -30,6 +29,7 @@ from fanin.theory.mean_field import Prediction, predict
 
 if TYPE_CHECKING:
     from fanin.config.settings import Settings  # a new setting changes no number
+    from fanin.runner.data_facts import DataFacts
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Ingredients:
     outputs: int
     device: torch.device
     dtype: torch.dtype
-    data: DataFacts
+    data: "DataFacts"
 
 
 @dataclass(frozen=True)

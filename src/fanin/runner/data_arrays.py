@@ -91,9 +91,7 @@ def read_npy(options: FileOptions) -> Arrays:
 def column_index(number: str | int, columns: int) -> int:
     """From 0, of a column's number from 1, or from the last with a minus. Raises ValueError."""
     if not isinstance(number, int) or not 0 < abs(number) <= columns:
-        raise ValueError(
-            f"target={number}: no such column; use 1 to {columns}, or -1 for the last"
-        )
+        raise ValueError(f"target={number}: no such column; use 1 to {columns}, or -1 for the last")
     return number - 1 if number > 0 else columns + number
 
 

@@ -31,7 +31,8 @@ class Column:
         """(rows,) of bool."""
         if self.is_words:
             return np.array([value is None for value in self.values])
-        return np.isnan(self.values)
+        is_nan: np.ndarray = np.isnan(self.values)
+        return is_nan
 
 
 @dataclass
@@ -58,7 +59,9 @@ class Cleaner:
             values = series.to_numpy(dtype=np.float64, na_value=np.nan)
             self._check_finite(name, values)
             return Column(name, values, is_boolean=kind == "b")
-        cells = [None if missing else cell for cell, missing in zip(series, series.isna(), strict=True)]
+        cells = [
+            None if missing else cell for cell, missing in zip(series, series.isna(), strict=True)
+        ]
         return self._column_of_cells(name, cells)
 
     def _column_of_cells(self, name: str, cells: Sequence[Any]) -> Column:

@@ -32,6 +32,12 @@ class DataFacts:
     shape: tuple[int, int]
     is_drawn: bool
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What is to be told on the screen."""
+        summary = () if self.is_drawn else (f"data: {self.summary}",)
+        return (*summary, self.warning) if self.warning else summary
+
 
 def facts_of_table(
     table: Table, batch: Batch, batch_size: int, classes: tuple[str, ...]
@@ -101,7 +107,9 @@ def _describe_target(table: Table, classes: Sequence[str]) -> str:
     if classes:
         return f"target {names} of {len(classes):,} classes ({list_shortened(classes)})"
     low, high = table.targets.min(), table.targets.max()
-    return f"{'target' if len(table.target) < 2 else 'targets'} {names} from {low:.4g} to {high:.4g}"
+    return (
+        f"{'target' if len(table.target) < 2 else 'targets'} {names} from {low:.4g} to {high:.4g}"
+    )
 
 
 def list_shortened(names: Sequence[str]) -> str:

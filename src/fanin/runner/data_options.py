@@ -6,7 +6,14 @@ from typing import Any
 
 BLANKS = " "
 """The separator of columns that any number of blanks or tabs separate."""
-SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "colon": ":", "blank": BLANKS}
+SEPARATORS = {
+    "comma": ",",
+    "semicolon": ";",
+    "tab": "\t",
+    "bar": "|",
+    "colon": ":",
+    "blank": BLANKS,
+}
 DECIMALS = {"point": ".", "comma": ","}
 CATEGORICAL = ("onehot", "drop")
 MISSING = ("refuse", "drop", "mean")

@@ -68,6 +68,8 @@ def as_classes(batch: Batch, words: Sequence[str] = ()) -> tuple[Batch, tuple[st
     inputs, targets, all_targets = batch
     if all_targets.ndim == 2:
         targets, all_targets = _from_one_hot(targets), _from_one_hot(all_targets)
+    elif all_targets.dtype == torch.bool:
+        targets, all_targets = targets.long(), all_targets.long()
     values, codes = torch.unique(all_targets, return_inverse=True)  # sorted
     _check_classes(values, len(all_targets))
     names = tuple(words[int(value)] if words else str(int(value)) for value in values)
@@ -77,6 +79,8 @@ def as_classes(batch: Batch, words: Sequence[str] = ()) -> tuple[Batch, tuple[st
 
 def _from_one_hot(targets: Tensor) -> Tensor:
     """(rows, classes) -> (rows,)."""
+    if targets.shape[1] == 1:
+        return targets[:, 0]
     is_one_hot = ((targets == 0) | (targets == 1)).all() and (targets.sum(1) == 1).all()
     if not is_one_hot:
         raise ValueError(

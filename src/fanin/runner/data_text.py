@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 SAMPLE = 200
 """Lines from which the dialect is found."""
 MISSING_WORDS = (
-    "", "-", ".", "?", "#N/A", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "na", "nan", "null",
+    "", "-", ".", "?", "#N/A", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "na", "nan",
+    "null",
 )  # fmt: skip
 OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 ROW_NAMES = "row names"

@@ -1,6 +1,7 @@
 """A sweep's plan: its jobs, each checked and prepared, before anything is run or tracked."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -36,6 +37,13 @@ from fanin.tracking.tags import PARENT
 from fanin.tracking.tracked_run import TrackedRun
 
 SWEEP_HASH = "sweep.hash"
+_CAUSES = {
+    "data": ("data", "batch_size"),
+    "loss": ("loss", "data"),
+    "device": ("device",),
+    "dtype": ("dtype", "device"),
+}
+"""The setting that a refusal begins with -> the settings that it can come from, and no others."""
 
 
 class SweepPlan:
@@ -45,6 +53,8 @@ class SweepPlan:
         """Checks all that can be known without running it. Raises SettingError."""
         self.spec = spec
         self.experiment = experiment_name(spec.tracking, spec.choices)
+        self.data_lines: dict[str, None] = {}
+        """What was understood of each data set, once, in the order of the jobs."""
         self.jobs = self._prepare_jobs()
         self.claims = self._check_claims()
 
@@ -70,6 +80,7 @@ class SweepPlan:
         """Make what a job names, to see that it can be made; what it takes, for a plan."""
         settings = Settings.from_values(values)
         ingredients = prepare(settings, choices)
+        self.data_lines |= dict.fromkeys(ingredients.data.lines)
         if not self.spec.sweep.plan:
             return None
         size = size_of(settings, ingredients.inputs.shape, ingredients.outputs)
@@ -84,7 +95,9 @@ class SweepPlan:
         try:
             yield
         except SettingError as error:
-            if not own:
+            setting = re.match(r"\w+", str(error))
+            causes = _CAUSES.get(setting[0], ()) if setting else ()
+            if not own or (causes and not any(n.partition(".")[0] in causes for n in own)):
                 raise
             clause = ", ".join(f"{name}: {format_value(value)}" for name, value in own.items())
             hint = f"to leave it out, add 'sweep.exclude=[{{{clause}}}]'"

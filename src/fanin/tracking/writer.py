@@ -20,7 +20,7 @@ class Writer(Protocol):
         """Add the params that the run does not have yet."""
 
     def complete_run(self, run_id: str, record: RunRecord) -> None:
-        """Add files, tags and metrics, and end the run. A second time changes nothing."""
+        """Add files, tags, metrics and the data set, and end the run. Twice is as once."""
 
 
 def initial_tags(record: RunRecord) -> dict[str, str]:
