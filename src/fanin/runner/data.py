@@ -183,6 +183,8 @@ class File(TableData):
 
     def table(self) -> Table:
         options = self._options()
+        if not options.file.is_file():
+            raise ValueError(f"path={self.path}: there is no such file")
         files = files_of(options.file, options.target)
         return _read(options, tuple(file.stat().st_mtime_ns for file in files))
 

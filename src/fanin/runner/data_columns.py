@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -190,17 +190,21 @@ class Cleaner:
                 parts.append(column.values)
         if one_hot:
             self.remarks.append(f"one-hot {list_names(one_hot)}")
-        inputs = np.stack(parts, axis=1) if parts else np.empty((0, 0))
-        inputs = np.where(np.isnan(inputs), np.nanmean(inputs, axis=0), inputs) if parts else inputs
-        varies = np.ptp(inputs, axis=0) > 0 if parts else np.empty(0, dtype=bool)
+        if not parts:
+            self._refuse_no_features()
+        inputs = np.stack([_fill_in(part) for part in parts], axis=1)
+        varies = inputs.max(0) != inputs.min(0)
         constant = [name for name, is_kept in zip(names, varies, strict=True) if not is_kept]
         if constant:
             self.remarks.append(f"left out {list_names(constant)}, constant")
         if not varies.any():
-            reasons = f" ({'; '.join(self.remarks)})" if self.remarks else ""
-            raise ValueError(f"{self.setting} no feature is left{reasons}; use other columns")
+            self._refuse_no_features()
         kept = tuple(name for name, is_kept in zip(names, varies, strict=True) if is_kept)
         return inputs[:, varies], kept
+
+    def _refuse_no_features(self) -> NoReturn:
+        reasons = f" ({'; '.join(self.remarks)})" if self.remarks else ""
+        raise ValueError(f"{self.setting} no feature is left{reasons}; use other columns")
 
     def to_targets(self, columns: list[Column]) -> tuple[np.ndarray, tuple[str, ...]]:
         """(rows,) or (rows, outputs), and the words that numbers stand for. Raises ValueError."""
@@ -217,7 +221,7 @@ class Cleaner:
             words = sorted(set(column.values))
             codes = {word: code for code, word in enumerate(words)}
             return np.array([codes[word] for word in column.values]), tuple(words)
-        return column.values, BOOLEANS if column.is_boolean else ()
+        return column.values.copy(), BOOLEANS if column.is_boolean else ()
 
 
 def list_names(names: Sequence[str]) -> str:
@@ -225,6 +229,12 @@ def list_names(names: Sequence[str]) -> str:
     if len(names) <= _LISTED:
         return ", ".join(names)
     return f"{', '.join(names[: _LISTED - 1])} and {len(names) - _LISTED + 1:,} more"
+
+
+def _fill_in(values: np.ndarray) -> np.ndarray:
+    """The values, with their mean in place of nan."""
+    is_missing = np.isnan(values)
+    return np.where(is_missing, values[~is_missing].mean(), values) if is_missing.any() else values
 
 
 def _take(column: Column, rows: np.ndarray) -> Column:

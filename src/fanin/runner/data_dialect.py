@@ -62,11 +62,11 @@ def find_separator(sample: Sequence[str]) -> str:
         columns = most_common(map(len, rows))
         if columns < 2:
             return 0
-        cells = [cell for row in rows for cell in row]
+        cells = [cell for row in rows for cell in row if cell]
         clean = sum(
             1 if is_number(cell) else 0.5 * (not re.search(r"[,;\t|]", cell)) for cell in cells
         )
-        return clean / len(cells) * sum(len(row) == columns for row in rows) / len(rows)
+        return clean / max(len(cells), 1) * sum(len(row) == columns for row in rows) / len(rows)
 
     return max(SNIFFED, key=quality)  # the first of equal ones
 

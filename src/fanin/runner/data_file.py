@@ -38,8 +38,6 @@ def read_table(options: FileOptions, digest: str) -> Table:
     digest: of the files' contents. The table's own depends on how it is read, too.
     """
     path = options.file
-    if not path.is_file():
-        raise ValueError(f"path={options.path}: there is no such file")
     kind = path.suffix.lower()
     inner = Path(path.stem).suffix.lower() if kind in OPENERS else kind
     if kind in ARRAYS:
@@ -144,14 +142,14 @@ def _make_table(cleaner: Cleaner, features: "pd.DataFrame", targets: "pd.DataFra
     x, names = cleaner.to_inputs(cleaner.drop_empty(inputs))
     if cleaner.options.standardize:
         with np.errstate(all="ignore"):
-            scaled = (x - x.mean(0)) / x.std(0)
-        broken = ~np.isfinite(scaled).all(0)
+            mean, std = x.mean(0), x.std(0)
+        broken = ~(np.isfinite(mean) & np.isfinite(std) & (std > 0))
         if broken.any():
             raise ValueError(
                 f"path={cleaner.options.path}: column {names[int(broken.argmax())]} is too large, "
                 "or varies too little, to be standardised; divide it by its size, or remove it"
             )
-        x = scaled
+        x = (x - mean) / std
     return _finish(cleaner, x, outputs, names, "each feature standardised")
 
 

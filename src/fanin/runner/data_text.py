@@ -8,6 +8,7 @@ import gzip
 import lzma
 import re
 import warnings
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -115,7 +116,7 @@ def _read_text(options: FileOptions) -> tuple[str, list[str]]:
     try:
         with OPENERS.get(path.suffix.lower(), open)(path, "rb") as file:
             content: bytes = file.read()
-    except (OSError, EOFError, lzma.LZMAError) as error:
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise ValueError(f"path={options.path}: it cannot be read ({error})") from error
     is_utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
     try:
