@@ -1,8 +1,5 @@
-"""data=file: how tables are read from files, and one clear line for a file that is no table."""
+"""data=file: targets, words, missing values, images; frames and arrays."""
 
-import bz2
-import gzip
-import lzma
 import os
 
 import numpy as np
@@ -15,62 +12,9 @@ from fanin.runner.data import File, digest
 from fanin.runner.data_table import as_classes
 
 
-@pytest.fixture
-def file(tmp_path):
-    """Write a file, from text, bytes or arrays, and give the data that reads it."""
-
-    def write(content, name=None, **settings):
-        if isinstance(content, dict):
-            path = tmp_path / (name or "data.npz")
-            np.savez(path, **content)
-        else:
-            path = tmp_path / (name or "data.csv")
-            path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return File(path=str(path), **{"standardize": False, **settings})
-
-    return write
-
-
-def sorted_rows(batch):
-    inputs, targets, _ = batch
-    return sorted(
-        (*row, target) for row, target in zip(inputs.tolist(), targets.tolist(), strict=True)
-    )
-
-
-ROWS = [(1.0, 2.0, 10.0), (3.0, 4.0, 20.0), (5.0, -6.5, 30.0)]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "1,2,10\n3,4,20\n5,-6.5,30\n",
-        "1,2,10\n3,4,20\n5,-6.5,30",
-        "1,2,10\r\n3,4,20\r\n5,-6.5,30\r\n",
-        "\n1,2,10\n\n3,4,20\n5,-6.5,30\n\n",
-        "a,b,target\n1,2,10\n3,4,20\n5,-6.5,30\n",
-        '"first","second","target"\n"1","2","10"\n3,4,20\n5,-6.5,30\n',
-        "\ufeffa,b,target\n1,2,10\n3,4,20\n5,-6.5,30\n",
-        "1e0, 2.0 ,+10\n3,4,20\n5,-65e-1,30\n",
-    ],
-    ids=["plain", "no last newline", "crlf", "blank lines", "header", "quoted", "bom", "notations"],
-)
-def test_csv(file, text):
-    batch = file(text).load(3)
-    assert sorted_rows(batch) == ROWS
-    assert batch[0].shape == (3, 2)
-    assert batch[1].shape == (3,)
-    assert all(tensor.is_floating_point() for tensor in batch)
-
-
-def test_csv_with_classes_in_its_last_column(file):
-    _, targets, _ = file("0.5,0\n1.5,2\n2.5,1\n").load(3)
-    assert sorted(CrossEntropy().prepare(targets, torch.float32).tolist()) == [0, 1, 2]
-
-
 @pytest.mark.parametrize("x_type", [np.float64, np.float32, np.float16, np.int32, np.uint8, bool])
 @pytest.mark.parametrize("y_type", [np.float64, np.float32, np.int64, np.int16, np.uint8, bool])
-def test_npz(file, x_type, y_type):
+def test_npz(file, x_type, y_type, sorted_rows):
     x, y = np.array([[0, 1], [1, 0], [1, 1]], x_type), np.array([0, 1, 1], y_type)
     batch = file({"x": x, "y": y}).load(3)
     assert sorted_rows(batch) == [(0, 1, 0), (1, 0, 1), (1, 1, 1)]
@@ -85,7 +29,7 @@ def test_npz_with_several_targets(file):
     assert (inputs[:, 0] / 3).tolist() == (targets[:, 0] / 2).tolist()
 
 
-def test_npz_of_another_machines_byte_order(file):
+def test_npz_of_another_machines_byte_order(file, sorted_rows):
     x, y = np.array([[1.0], [2.0]], ">f8"), np.array([10, 20], ">i8")
     assert sorted_rows(file({"x": x, "y": y}).load(2)) == [(1, 10), (2, 20)]
 
@@ -99,13 +43,13 @@ def test_a_batch_is_rows_of_the_file_none_twice(file):
     assert not torch.equal(inputs, file(table, seed=2).load(30)[0])
 
 
-def test_a_batch_can_be_changed_without_changing_the_file(file):
+def test_a_batch_can_be_changed_without_changing_the_file(file, sorted_rows):
     data = file("1,2\n3,4\n")
     data.load(2)[0].zero_()
     assert sorted_rows(data.load(2)) == [(1, 2), (3, 4)]
 
 
-def test_a_file_that_changed_is_read_again(file):
+def test_a_file_that_changed_is_read_again(file, sorted_rows):
     data = file("1,2\n3,4\n")
     data.load(2)
     data = file("5,6\n7,8\n")
@@ -113,7 +57,7 @@ def test_a_file_that_changed_is_read_again(file):
     assert sorted_rows(data.load(2)) == [(5, 6), (7, 8)]
 
 
-def test_relative_and_home_paths(file, tmp_path, monkeypatch):
+def test_relative_and_home_paths(file, tmp_path, monkeypatch, sorted_rows):
     file("1,2\n3,4\n", name="mine.csv")
     monkeypatch.chdir(tmp_path)
     assert sorted_rows(File(path="mine.csv", standardize=False).load(2)) == [(1, 2), (3, 4)]
@@ -122,95 +66,6 @@ def test_relative_and_home_paths(file, tmp_path, monkeypatch):
 
 
 TABLE = pd.DataFrame({"a": [1.5, 2.5, -3.0], "b": [10, 30, 20], "y": [0, 1, 0]})
-TABLE_ROWS = [(-3.0, 20.0, 0.0), (1.5, 10.0, 0.0), (2.5, 30.0, 1.0)]
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("t.csv", "a;b;y\n1,5;10;0\n2,5;30;1\n-3,0;20;0\n"),
-        ("t.tsv", "a\tb\ty\n1.5\t10\t0\n2.5\t30\t1\n-3\t20\t0\n"),
-        ("t.tsv", "a\tb\ty\n1,5\t10\t0\n2,5\t30\t1\n-3\t20\t0\n"),
-        ("t.txt", "   1.5   10  0\n   2.5   30  1\n  -3.0   20  0\n"),
-        ("t.txt", "1,5 10 0\n2,5 30 1\n-3,0 20 0\n"),
-        ("t.dat", "1.5|10|0\n2.5|30|1\n-3|20|0\n"),
-        ("t.data", "1.5,10,0.\n2.5,30,1.\n-3,20,0.\n"),
-        ("t.csv", "# made by hand\n\na,b,y\n1.5,10,0  # first\n% no\n2.5,30,1\n-3,20,0\n"),
-        ("t.csv", "# a b y\n1.5,10,0\n2.5,30,1\n-3,20,0\n"),
-        ("t.csv", "1.5,10,0,\n2.5,30,1,\n-3,20,0,\n"),
-        ("t.csv", "a,b,y\n1.5,10,0,\n2.5,30,1,\n-3,20,0,\n"),
-        ("t.csv", "a,b,y,\n1.5,10,0,\n2.5,30,1,\n-3,20,0,\n"),
-        ("t.csv", "sep=;\n1.5;10;0\n2.5;30;1\n-3;20;0\n"),
-        ("t.txt", '"a" "b" "y"\n"r1" 1.5 10 0\n"r2" 2.5 30 1\n"r3" -3 20 0\n'),
-        ("t.csv", ",a,b,y\n0,1.5,10,0\n1,2.5,30,1\n2,-3,20,0\n"),
-        ("t.csv", "id,a,b,y\n1,1.5,10,0\n2,2.5,30,1\n3,-3,20,0\n"),
-        ("t.csv", "a,b,const,y\n1.5,10,7,0\n2.5,30,7,1\n-3,20,7,0\n"),
-        ("t.csv", "a,b,none,y\n1.5,10,,0\n2.5,30,,1\n-3,20,,0\n"),
-    ],
-)
-def test_dialects(file, name, text):
-    assert sorted_rows(file(text, name=name).load(3)) == TABLE_ROWS
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ('"1,234",5,1\n"2,000",7,0\n', 1234),
-        ('"1,234,567.5",5,1\n"2,000",7,0\n', 1234567.5),
-        ("1.234,5;5;1\n2.000;7;0\n", 1234.5),
-        ("1.234.567;5;1\n2.000;7;0\n", 1234567),
-        ("1 234,5;5;1\n2 000,1;7;0\n", 1234.5),
-        ("1\u00a0234,5;5;1\n2\u202f000,1;7;0\n", 1234.5),
-        ("1'234.5;5;1\n2'000.1;7;0\n", 1234.5),
-        ("1,234;5,5;1\n2,000;7,5;0\n", 1.234),
-        ("1.234;5.5;1\n2.000;7.5;0\n", 1.234),
-        ("1,234\t5.5\t1\n2,000\t7.5\t0\n", 1234),
-    ],
-)
-def test_thousands_and_decimals(file, text, value):
-    assert file(text).table().inputs[0, 0] == value
-
-
-def test_a_decimal_comma_that_comes_late(file):
-    lines = [f"{n * n};{n % 3};{n % 2}" for n in range(500)]
-    table = file("\n".join([*lines, "1,5;0;1"])).table()
-    assert table.inputs[-1, 0] == 1.5
-    assert "decimal comma" in table.remarks
-
-
-def test_separator_and_decimal_can_be_said(file):
-    text = "1,234;5\n2,000;6\n"
-    assert file(text).table().inputs[0, 0] == 1.234
-    assert file(text, decimal="point").table().inputs[0, 0] == 1234
-    assert file("1:2\n3:4\n", separator="colon").table().inputs.tolist() == [[1], [3]]
-    assert file("1:2\n3:4\n", separator=":").table().inputs.tolist() == [[1], [3]]
-
-
-@pytest.mark.parametrize(
-    ("settings", "complaint"),
-    [
-        ({"separator": "dot"}, "^separator=dot: use one of comma, semicolon, tab"),
-        ({"decimal": "dot"}, "^decimal=dot: use one of point, comma"),
-        ({"separator": ",", "decimal": ","}, "^decimal=comma: the comma separates columns"),
-        ({"categorical": "label"}, "^categorical=label: use one of onehot, drop"),
-        ({"missing": "median"}, "^missing=median: use one of refuse, drop, mean"),
-        ({"target": True}, "^target=True: use a column's name"),
-        ({"target": 1.5}, "^target=1.5: use a column's name"),
-    ],
-)
-def test_settings_that_are_none(file, settings, complaint):
-    with pytest.raises(ValueError, match=complaint):
-        file("1,2\n3,4\n", **settings)
-
-
-@pytest.mark.parametrize(
-    ("name", "opener"), [("t.csv.gz", gzip.open), ("t.csv.bz2", bz2.open), ("t.txt.xz", lzma.open)]
-)
-def test_compressed(tmp_path, name, opener):
-    with opener(tmp_path / name, "wt") as opened:
-        TABLE.to_csv(opened, index=False)
-    data = File(path=str(tmp_path / name), standardize=False)
-    assert sorted_rows(data.load(3)) == TABLE_ROWS
 
 
 @pytest.mark.parametrize("kind", ["parquet", "feather"])
@@ -220,16 +75,6 @@ def test_frames(tmp_path, kind):
     table = File(path=str(tmp_path / f"t.{kind}"), target="y", standardize=False).table()
     assert table.features == ("a", "b", "word=u", "word=v", "when")
     assert table.inputs.tolist()[0] == [1.5, 10, 1, 0, 1]
-
-
-@pytest.mark.parametrize(
-    ("encoding", "name"), [("utf-8", "Größe"), ("utf-16", "Größe"), ("cp1252", "Größe")]
-)
-def test_encodings(file, encoding, name):
-    text = f"{name};Maß;y\n1,5;2;ja\n2,5;4;nein\n"
-    table = file(text.encode(encoding)).table()
-    assert table.features == ("Größe", "Maß")
-    assert table.classes == ("ja", "nein")
 
 
 @pytest.mark.parametrize(
@@ -368,7 +213,7 @@ def test_an_array_named_as_the_target(file):
 
 
 @pytest.mark.parametrize(("inputs", "targets"), [("x", "y"), ("X", "y"), ("features", "labels")])
-def test_a_pair_of_arrays(tmp_path, inputs, targets):
+def test_a_pair_of_arrays(tmp_path, inputs, targets, sorted_rows):
     np.save(tmp_path / f"{inputs}.npy", np.array([[1.0, 5], [2, 3]]))
     np.save(tmp_path / f"{targets}.npy", np.array([7, 9]))
     data = File(path=str(tmp_path / f"{inputs}.npy"), standardize=False)
@@ -380,7 +225,7 @@ def test_a_pair_of_arrays(tmp_path, inputs, targets):
     assert digest(data.path) != before
 
 
-def test_a_pair_that_is_named_and_a_single_array(tmp_path):
+def test_a_pair_that_is_named_and_a_single_array(tmp_path, sorted_rows):
     np.save(tmp_path / "a.npy", np.array([[1.0, 5], [2, 3]]))
     np.save(tmp_path / "b.npy", np.array([7, 9]))
     path = str(tmp_path / "a.npy")
@@ -394,5 +239,5 @@ def test_a_pair_that_is_named_and_a_single_array(tmp_path):
         File(path=path, target="c.npy").table()
 
 
-def test_a_batch_that_is_larger_than_the_file_is_the_whole_file(file):
+def test_a_batch_that_is_larger_than_the_file_is_the_whole_file(file, sorted_rows):
     assert sorted_rows(file("1,2\n3,4\n").load(3)) == [(1, 2), (3, 4)]
