@@ -40,6 +40,7 @@ def dialects(draw):
     return {
         "separator": separator,
         "decimal": decimal,
+        "thousands": draw(st.sampled_from(["", "'", "\u00a0", "." if decimal == "," else ","])),
         "newline": draw(st.sampled_from(["\n", "\r\n"])),
         "header": draw(st.booleans()),
         "trailing": draw(st.booleans()) and not is_blank,
@@ -51,10 +52,13 @@ def dialects(draw):
 
 def write(path, columns, dialect):
     def cell(value):
-        text = value if isinstance(value, str) else f"{value:.2f}"
-        if not isinstance(value, str):
-            text = text.replace(".", dialect["decimal"])
-        return f'"{text}"' if dialect["quoted"] else text
+        if isinstance(value, str):
+            text = value
+        else:
+            marks = {",": dialect["thousands"], ".": dialect["decimal"]}
+            text = f"{value:,.2f}".translate(str.maketrans(marks))
+        is_quoted = dialect["quoted"] or dialect["separator"] in text
+        return f'"{text}"' if is_quoted else text
 
     rows = [[cell(value) for value in row] for row in zip(*columns, strict=True)]
     if dialect["header"]:
@@ -62,7 +66,7 @@ def write(path, columns, dialect):
     end = dialect["separator"] if dialect["trailing"] else ""
     lines = [dialect["separator"].join(row) + end for row in rows]
     if dialect["comment"]:
-        lines = ["# made by hand, and twice", "", *lines]
+        lines = ["# one, two, three, four, five, six, seven", "", *lines]
     text = dialect["newline"].join([*lines, ""])
     path.write_bytes(text.encode(dialect["encoding"]))
 
