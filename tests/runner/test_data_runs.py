@@ -124,6 +124,8 @@ def test_a_wrong_cell_has_no_hint_to_exclude_a_job(workplace):
         "fanin: data.path=bad.csv: line 4, column a has '7x' among numbers; correct it, or leave "
         "it empty and set data.missing\n"
     )
+    done = workplace.run_here(*line[:2], "data.path=none.csv", "init=xavier,kaiming", status=1)
+    assert done.stderr == "fanin: data.path=none.csv: there is no such file\n"
     (workplace.folder / "good.csv").write_text("a,y\n1,0\n5,1\n7,0\n")
     done = workplace.run_here(*line, "data.path=bad.csv,good.csv", status=1)
     assert "add 'sweep.exclude=[{data.path: bad.csv}]'" in done.stderr

@@ -44,8 +44,9 @@ def config_hash(values: Mapping[str, Any]) -> str:
     for group in GROUPS:
         if "_target_" in hashed[group]:
             hashed[group] = {**hashed[group], "_target_": _first_name(hashed[group]["_target_"])}
-    if values["data"].get("path"):
-        hashed["contents"] = digest(values["data"]["path"], values["data"].get("target"))
+    path = values["data"].get("path")
+    if path and Path(path).expanduser().is_file():  # else the data refuses it, in its own words
+        hashed["contents"] = digest(path, values["data"].get("target"))
     return _short_digest(json.dumps(hashed, sort_keys=True).encode())
 
 
