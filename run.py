@@ -1,4 +1,4 @@
-"""The door: Hydra composes the configuration, the runner runs it. See `--help`."""
+"""Entry point. Hydra composes the configuration; the runner runs it. See `--help`."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ import hydra
 from omegaconf import DictConfig
 
 os.environ["FANIN_PROJECT"] = str(Path(__file__).resolve().parent)
-from fanin.config.command_line import flags_first  # which reads where the project is
+from fanin.config.command_line import flags_first  # must come after FANIN_PROJECT is set
 from fanin.config.exits import exit_on_user_error
 from fanin.config.job_spec import job_spec
 from fanin.config.resolvers import is_single_run
@@ -22,7 +22,8 @@ register()
 def main(config: DictConfig) -> None:
     with exit_on_user_error() if is_single_run() else nullcontext():
         spec = job_spec(config)
-        from fanin.runner.run import run  # torch and mlflow, which no wrong value waits for
+        # Imports torch and mlflow, so it comes after validation.
+        from fanin.runner.run import run
 
         run(spec)
 

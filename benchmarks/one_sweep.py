@@ -1,10 +1,11 @@
 """One sweep: how many tracked runs a minute, beside what one would write with what is at hand.
 
-    python -m benchmarks.one_sweep                 five minutes on 2 idle cores; needs .[parallel]
+    python -m benchmarks.one_sweep                 five minutes on 2 idle cores; the peer needs
+                                                   pip install hydra-joblib-launcher
     python -m benchmarks.one_sweep --most 10000    the largest sweep, 1,000 runs by default
 
 The sweep is init=xavier,kaiming depth=10,50 and as many seeds as it takes, into an empty SQLite
-store, from the return key to the prompt. Of each way a sweep of four and a larger one are measured,
+store, in wall-clock time of the command. Of each way a sweep of four and a larger one are measured,
 turn about; what a run costs is their difference, and 1,000 runs are the four and that cost (the
 last way runs them, too). The peer, peer_sweep.py, logs a value at a time, or a run's at once.
 
@@ -74,7 +75,7 @@ _template = Path(_scratch.name, "empty.db")
 
 
 def sweep(script: Path, settings: Sequence[str], jobs: int) -> Sweep:
-    """A sweep of so many jobs; every run of it must be in the store at the end."""
+    """A sweep of this many jobs; every run of it must be in the store at the end."""
     with empty_store() as folder:
         line = ["init=xavier,kaiming", "depth=10,50", f"seed=range(0,{jobs // 4})"]
         place = f"hydra.sweep.dir={folder}/sweep"

@@ -77,7 +77,7 @@ def measure(name: str, activations: dict[str, Activation], width: int) -> dict[s
 
 
 def compare(width: int) -> list[dict[str, str]]:
-    """A row per init and activation: how many spreads each median is off."""
+    """A row per init and activation: how far each median is off, in stds over seeds."""
     rows = []
     inputs = describe(Gaussian().load(BATCHES[width]).inputs)
     for name in option_names("init"):
@@ -91,14 +91,14 @@ def compare(width: int) -> list[dict[str, str]]:
             rows.append({"init": name, "activation": act})
             for curve, values in curves.items():
                 for layer in LAYERS.get(curve, (1, 10, DEPTH)):
-                    off = spreads_off(curve, layer, values, prediction)
+                    off = stds_off(curve, layer, values, prediction)
                     rows[-1][f"{curve} {layer}"] = f"{off:.2f}"
         print(f"width {width}, {name}: done", flush=True)
     return rows
 
 
-def spreads_off(curve: str, layer: int, values: np.ndarray, prediction: Prediction) -> float:
-    """nan if float32 does not hold the value that theory predicts."""
+def stds_off(curve: str, layer: int, values: np.ndarray, prediction: Prediction) -> float:
+    """How far the median is off, in stds over seeds; nan if float32 cannot hold the prediction."""
     with np.errstate(all="ignore"):
         off = np.log(np.median(values[layer - 1])) - np.log(prediction.at(curve)[layer - 1])
         return float(off / prediction.spreads[curve][layer - 1])
@@ -129,7 +129,7 @@ def print_outside(width: int, rows: list[dict[str, str]]) -> None:
     outside = [one for one in known if abs(one[-1]) > PERCENTILE]
     print(f"width {width}: {len(known) - len(outside)} of {len(known)} medians in the band,")
     print(f"{len(medians) - len(known)} beyond float32; the middle one is off by")
-    print(f"{np.median([abs(one[-1]) for one in known]):.2f} spreads. Outside:")
+    print(f"{np.median([abs(one[-1]) for one in known]):.2f} standard deviations. Outside:")
     for one in outside:
         print(*one)
 

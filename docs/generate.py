@@ -23,7 +23,7 @@ GENERATED = re.compile(r"(<!-- generated: (.*?) -->\n).*?(<!-- end -->)", re.DOT
 
 
 class Value(NamedTuple):
-    """A setting in conf/config.yaml, and the comment beside or above it."""
+    """A setting in conf/config.yaml, and the comment next to it or above it."""
 
     name: str
     default: str
@@ -85,7 +85,7 @@ def options(group: str) -> Callable[[], str]:
 
 
 def own_settings(group: str, path: Path) -> Iterable[str]:
-    """Such as init.scale=2.0. An option of device has none but its name."""
+    """The settings of an option, such as init.scale=2.0; none for a device."""
     for name, value in OmegaConf.to_container(OmegaConf.load(path)).items():
         if name not in ("defaults", "_target_", "name"):
             shown = {"None": "null", "???": "PATH", "True": "true", "False": "false"}.get(
@@ -116,7 +116,7 @@ def values() -> str:
 
 
 def shown(default: str) -> str:
-    """Empty for one that is worked out, which the comment explains."""
+    """The default; empty if it is computed, which the comment explains."""
     return "" if default.startswith("${") else f"`{default}`"
 
 

@@ -6,16 +6,25 @@ torch, MLflow and fanin are imported where tests run, not where they are only di
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType, FunctionType
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-FIRST = ("tests/runner/", "tests/hydra_plugins/", "tests/tracking/", "tests/report/test_page")
+# Tests run in parallel, layers are small, and torch's threads wait for each other by spinning.
+os.environ["OMP_NUM_THREADS"] = "1"  # torch reads it when it is imported
+
+FIRST = (
+    "tests/test_docs",
+    "tests/runner/",
+    "tests/plugins/",
+    "tests/tracking/",
+    "tests/theory/test_oracles",
+    "tests/report/test_interactive_page",
+)
 """Longest tests first, so that no process has one left at the end."""
-SPREAD = ("tests/runner/", "tests/hydra_plugins/")
+SPREAD = ("tests/test_docs", "tests/runner/", "tests/plugins/")
 """Their tests are distributed one by one, all others a module at a time, for its fixtures."""
 KEPT_TOGETHER = ("tests/runner/test_main_job.py", "tests/runner/test_compare.py")
 STARTS_PROCESSES = {"Workplace", "Server", "chromium", "subprocess", "ready"}
@@ -34,9 +43,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """Tests that are named one by one run in this process: starting others takes longer."""
-    return 0 if all("::" in name for name in config.args) else None
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One process more than cores, since many tests wait.
+
+    None for tests that are named one by one: to start processes would take longer.
+    """
+    if all("::" in name for name in config.args):
+        return 0
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log) -> LoadScopeScheduling:
@@ -65,8 +79,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _starts_processes(item: pytest.Item) -> bool:
     """Whether it, a fixture of its own or a function of its module names what starts processes."""
-    fixtures = [item.session._fixturemanager.getfixturedefs(n, item) for n in item.fixturenames]
-    functions = [item.function, *(fixture.func for defs in fixtures if defs for fixture in defs)]
+    fixtures = item._fixtureinfo.name2fixturedefs.values()
+    functions = [item.function, *(fixture.func for found in fixtures for fixture in found)]
     waiting, seen = [function.__code__ for function in functions], set()
     while waiting:
         code = waiting.pop()
@@ -90,17 +104,6 @@ def quick_stores() -> None:
     from store_template import copy_instead_of_migrating
 
     copy_instead_of_migrating()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Layers this small gain nothing from a second thread, and lose much on a busy machine."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True)

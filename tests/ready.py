@@ -130,8 +130,9 @@ def _become(arguments: list[str], cwd: Path, environment: dict[str, str], out, e
         os.close(descriptor)
     sys.stdout, sys.stderr = (open(n, "w", closefd=False, buffering=1) for n in (1, 2))  # noqa: SIM115
     sys.stdin = io.StringIO()
-    # Where the tests themselves run in the background, SIGINT is ignored, and inherited so.
+    # Tests that run in the background, or under nohup, ignore these; a child would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     mlflow = {name: value for name, value in os.environ.items() if name.startswith("MLFLOW_")}
     os.environ.clear()
     os.environ.update(mlflow | environment)

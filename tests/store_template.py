@@ -1,7 +1,7 @@
 """A migrated SQLite store, copied where MLflow would migrate an empty one (0.8 s each).
 
-Tests of a store that is made from nothing use processes that import everything themselves
-(`Workplace.run_afresh`, `Workplace.start_afresh`), which migrate.
+`Workplace(folder, migrates=True)` is for tests of a store that is made from nothing; processes that
+import everything themselves (`Workplace.run_afresh`, `Workplace.start_afresh`) migrate too.
 """
 
 import os
@@ -13,7 +13,10 @@ import sqlalchemy
 from filelock import FileLock
 
 FOLDER = "FANIN_TEST_TEMPLATE"
-"""The variable that names the folder of the template, the same for all processes of a test run."""
+"""The variable that names the folder of the template, the same for all processes of a test run.
+
+Where it is empty, stores are migrated.
+"""
 
 
 def copy_instead_of_migrating() -> None:
@@ -21,7 +24,7 @@ def copy_instead_of_migrating() -> None:
     from mlflow.store.db import utils
 
     migrate = utils._initialize_tables
-    if hasattr(migrate, "copies"):
+    if hasattr(migrate, "copies") or os.environ.get(FOLDER) == "":
         return
 
     def copy(engine: sqlalchemy.engine.Engine) -> None:

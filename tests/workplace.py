@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import in_process
 import ready
+import store_template
 from hydra.utils import instantiate
 from mlflow import MlflowClient
 from omegaconf import OmegaConf
@@ -78,6 +79,8 @@ class Workplace:
     folder: Path
     project: Path = PROJECT
     address: str = ""
+    migrates: bool = False
+    """Whether a store that is not there is migrated, as a user's is, and not copied."""
 
     @classmethod
     def with_own_project(cls, folder: Path, address: str = "") -> "Workplace":
@@ -95,12 +98,17 @@ class Workplace:
         return self.address or f"sqlite:///{self.folder}/mlflow.db"
 
     def environment(self) -> dict[str, str]:
-        return os.environ | {
-            "MLFLOW_TRACKING_URI": self.uri,
-            "PYTHONPATH": str(self.folder),
-            "FANIN_PROJECT": str(self.project),
-            "OMP_NUM_THREADS": "1",  # tests run side by side, and torch's threads wait by spinning
-        }
+        template = {store_template.FOLDER: ""} if self.migrates else {}
+        return (
+            os.environ
+            | template
+            | {
+                "MLFLOW_TRACKING_URI": self.uri,
+                "PYTHONPATH": str(self.folder),
+                "FANIN_PROJECT": str(self.project),
+                "OMP_NUM_THREADS": "1",  # torch's threads wait for each other by spinning
+            }
+        )
 
     def command(self, *arguments: str) -> list[str]:
         places = [f"hydra.run.dir={self.folder}/run", f"hydra.sweep.dir={self.folder}/sweep"]

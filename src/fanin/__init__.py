@@ -1,4 +1,4 @@
-"""fanin: will a signal survive this network? For notebooks, `fanin.load` gives what is tracked."""
+"""fanin: will a signal survive this network? In notebooks, `fanin.load` reads tracked runs."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ __all__ = ["load"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import `load` when it is used: it needs torch and mlflow, which --help does not wait for."""
+    """Import `load` on first use: it needs torch and mlflow, which would slow down --help."""
     if name == "load":
         from fanin.runner.load import load
 

@@ -1,4 +1,4 @@
-"""What is done beside running: `python -m fanin sync`, `advise` and `compare`."""
+"""Commands other than runs: `python -m fanin sync`, `advise` and `compare`."""
 
 import argparse
 from collections.abc import Sequence
@@ -12,43 +12,48 @@ TIMEOUT = 10  # seconds, for each store that does not answer
 
 
 def main() -> None:
-    """Read the command line, and do what it says."""
+    """Read the command line and run its command."""
     parser = argparse.ArgumentParser(
-        prog="python -m fanin", description="Everything but the runs themselves: see run.py --help."
+        prog="python -m fanin",
+        description="Tools around tracked runs. For the runs, see run.py --help.",
     )
     commands = parser.add_subparsers(dest="command")
     commands.add_parser(
         "sync",
-        help="deliver the runs that wait because their store did not answer",
+        help="deliver runs that wait because their store did not answer",
         description="Deliver the runs that wait in outputs/ because their store did not answer, "
-        "and close those whose process is gone. The address of a store with a password is not "
-        "kept: set MLFLOW_TRACKING_URI to it.",
+        "and close those whose process is gone. If the address of a store has a password, fanin "
+        "does not keep it: set MLFLOW_TRACKING_URI to the address.",
     )
     advising = commands.add_parser(
         "advise",
         help="rank the inits for a network, by theory",
-        description="Rank the options of init for a network, by theory, without running it: "
-        "python -m fanin advise activation=tanh depth=200 hidden_size=64. Settings are those of "
-        "run.py; with init settings among them, that init is ranked too. A question mark after a "
-        "verdict means that most seeds have it, but not nearly all. low and high: the middle two "
-        "thirds of seeds lie between them. gradient: the norm of dL/dz at the first layer over "
-        "that at the last. cosine: between inputs, at the last layer. phase: whether gradients "
-        "vanish (ordered), explode (chaotic) or keep their size (critical) in the long run.",
+        description="Rank the init options for a network by theory, without running it: "
+        "python -m fanin advise activation=tanh depth=200 hidden_size=64. It takes the "
+        "settings of run.py. If you give init settings, that init is ranked as well. A question "
+        "mark after a verdict means that most seeds have it, but not nearly all. low and high: the "
+        "middle two thirds of seeds lie between them. gradient: the norm of dL/dz at the first "
+        "layer divided by that at the last. cosine: the cosine between inputs at the last layer. "
+        "phase: whether gradients vanish (ordered), explode (chaotic) or keep their size "
+        "(critical) in the long run.",
     )
     advising.add_argument("settings", nargs="*", metavar="SETTING=VALUE")
     comparing = commands.add_parser(
         "compare",
-        help="draw tracked runs beside each other, whichever sweeps they come from",
+        help="compare tracked runs, also from different sweeps",
         description="Print the table and draw the figures that a sweep ends with, for any tracked "
-        "runs. python -m fanin compare ID ID; or a filter in MLflow's words: python -m fanin "
+        "runs. Give their ids: python -m fanin compare ID ID; or an MLflow filter: python -m fanin "
         "compare \"params.activation = 'tanh' and params.depth = '50'\".",
     )
     comparing.add_argument(
-        "runs", nargs="+", metavar="RUN", help="the id of a run or of a sweep, or a filter"
+        "runs", nargs="+", metavar="RUN", help="the id of a run or of a sweep, or an MLflow filter"
     )
-    comparing.add_argument("--uri", help="the store; by default that of run.py")
+    comparing.add_argument("--uri", help="the store (default: that of run.py)")
     comparing.add_argument(
-        "--to", type=Path, metavar="FOLDER", help="by default a new one in outputs/comparisons"
+        "--to",
+        type=Path,
+        metavar="FOLDER",
+        help="output folder (default: a new one in outputs/comparisons)",
     )
     parsed, unknown = parser.parse_known_args()
     if parsed.command is None:
@@ -57,7 +62,8 @@ def main() -> None:
     with exit_on_user_error():
         if unknown:
             raise SettingError(f"{unknown[0]}: no such flag; settings are written as depth=50")
-        require_project()
+        if parsed.command != "compare" or not (parsed.uri and parsed.to):
+            require_project()
         if parsed.command == "sync":
             sync()
         elif parsed.command == "advise":
@@ -67,7 +73,7 @@ def main() -> None:
 
 
 def sync() -> None:
-    """Deliver every run that waits; SettingError where some go on waiting."""
+    """Deliver every pending run. Raises SettingError if some are still waiting."""
     from fanin.runner.storage import flush_all_pending  # torch and mlflow, not for --help
 
     result = flush_all_pending(TIMEOUT)
@@ -85,7 +91,7 @@ def advise(settings: Sequence[str]) -> None:
 
 
 def compare(references: Sequence[str], uri: str | None, folder: Path | None) -> None:
-    """Print the table of the runs that are meant, and draw their figures. Raises SettingError."""
+    """Print the table of the runs, and draw their figures. Raises SettingError."""
     from fanin.runner.compare import compare_runs
 
     compare_runs(references, uri, folder)

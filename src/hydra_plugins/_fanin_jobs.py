@@ -75,7 +75,7 @@ def failed(overrides: Sequence[str], error: BaseException) -> JobReturn:
 
 
 def job_error(result: JobReturn) -> BaseException | None:
-    """What a failed job raised; None for a job that completed."""
+    """Return what a failed job raised; None for a completed job."""
     if result.status == JobStatus.COMPLETED:
         return None
     with redirect_stderr(io.StringIO()):  # Hydra's property prints before it raises
@@ -88,7 +88,7 @@ def job_error(result: JobReturn) -> BaseException | None:
 
 @contextmanager
 def interrupt_on_sigterm() -> Iterator[None]:
-    """In a worker: SIGTERM interrupts the job, which then closes its run as Ctrl-C does."""
+    """In a worker: let SIGTERM interrupt the job, which then closes its run, as after Ctrl-C."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
@@ -98,7 +98,7 @@ def interrupt_on_sigterm() -> Iterator[None]:
 
 @contextmanager
 def block_sigint() -> Iterator[None]:
-    """Processes started here do not receive Ctrl-C; the driver does, and ends its jobs in order."""
+    """Keep Ctrl-C from processes started in the block; the driver gets it and ends its jobs."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -107,6 +107,6 @@ def block_sigint() -> Iterator[None]:
 
 
 def check_positive(name: str, value: Any, note: str = "") -> None:
-    """Accept only whole numbers, 1 or more. Raises SettingError."""
+    """Raise SettingError unless the value is a whole number, 1 or more."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise SettingError(f"hydra.launcher.{name}={value}: use a whole number, 1 or more{note}")

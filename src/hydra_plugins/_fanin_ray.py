@@ -15,11 +15,11 @@ from hydra_plugins._fanin_jobs import JobRunner, ProcessEndedError, check_positi
 from hydra_plugins.fanin_launchers import FaninLauncher
 
 _INHERITED_VARIABLES = ("FANIN_PROJECT", "MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME")
-"""A cluster's nodes have an environment of their own."""
+"""Variables to copy to a cluster's nodes, which have their own environment."""
 
 
 def check(launcher: FaninLauncher) -> None:
-    """Refuse a wrong number of cores. Raises SettingError."""
+    """Raise SettingError if the number of cores is wrong."""
     check_positive("ray.remote.num_cpus", launcher.settings["ray"]["remote"]["num_cpus"])
 
 

@@ -42,7 +42,7 @@ class _Work:
     runner: JobRunner
     is_local: bool
     gpus: str | None
-    """CUDA_VISIBLE_DEVICES of the driver, restored where submitit would hide every GPU."""
+    """CUDA_VISIBLE_DEVICES of the driver, restored if submitit would hide every GPU."""
     keep_gpus: bool
 
     def __call__(self, overrides: list[str], number: int) -> JobReturn:
@@ -61,7 +61,7 @@ class _Work:
 
 
 def check(launcher: FaninLauncher) -> None:
-    """Refuse wrong numbers, and Slurm where it is not installed. Raises SettingError."""
+    """Raise SettingError if a number is wrong, or Slurm is not installed."""
     for name in ("array_parallelism", "timeout_min", "cpus_per_task"):
         if name in launcher.settings:
             check_positive(name, launcher.settings[name])

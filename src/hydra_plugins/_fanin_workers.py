@@ -51,7 +51,7 @@ class _Worker:
             self.pipe.send((first + job, list(jobs[job])))
 
     def result(self, jobs: Sequence[Sequence[str]]) -> JobReturn:
-        """Receive the result of its job, or find that the process died."""
+        """Receive the result of the job, or return a failure if the process died."""
         overrides = jobs[self.job]
         try:
             error = self.pipe.recv()
@@ -65,14 +65,14 @@ class _Worker:
 
 
 def check(launcher: FaninLauncher) -> None:
-    """Refuse a wrong number of workers. Raises SettingError."""
+    """Raise SettingError if the number of workers is wrong."""
     n_jobs = launcher.settings["n_jobs"]
     if n_jobs != -1:
         check_positive("n_jobs", n_jobs, note=", or -1 for every core")
 
 
 def get_ready(launcher: FaninLauncher) -> None:
-    """Start the server, which begins to import."""
+    """Start the server, so that it begins to import."""
     _FORKSERVER.set_forkserver_preload(_PRELOADED)
     with _server_environment(launcher):
         forkserver.ensure_running()
@@ -80,7 +80,7 @@ def get_ready(launcher: FaninLauncher) -> None:
 
 @contextmanager
 def _server_environment(launcher: FaninLauncher) -> Iterator[None]:
-    """Set what a server needs from its first import on.
+    """Set the environment that the server needs from its first import.
 
     Torch reads its number of threads when it is imported. The standard library must not be
     shadowed by files in the user's current folder. Ctrl-C is for the driver.
@@ -93,7 +93,7 @@ def _server_environment(launcher: FaninLauncher) -> Iterator[None]:
 
 
 def launch(launcher: FaninLauncher, jobs: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
-    """Run the jobs in `n_jobs` other processes, and end those before it returns."""
+    """Run the jobs in `n_jobs` other processes, and end the processes before returning."""
     n_jobs = launcher.settings["n_jobs"]
     most = min(cores() if n_jobs == -1 else n_jobs, len(jobs))
     runner = cloudpickle.dumps(launcher.job_runner())
@@ -124,7 +124,8 @@ def launch(launcher: FaninLauncher, jobs: Sequence[Sequence[str]], first: int) -
 
 def _fork_worker(launcher: FaninLauncher, runner: bytes) -> _Worker:
     driver_end, worker_end = _FORKSERVER.Pipe()
-    process = _FORKSERVER.Process(target=_work, args=(worker_end, runner))  # may have children
+    # Not a daemon, so that it may have children.
+    process = _FORKSERVER.Process(target=_work, args=(worker_end, runner))
     try:
         with _server_environment(launcher):  # in case the server died and is started again
             process.start()

@@ -1,6 +1,7 @@
-"""Where Hydra finds the files in experiments/: as the group `experiment`, read when one is chosen.
+"""Lets Hydra find the files in experiments/ as the group `experiment`.
 
-(In Hydra's ConfigStore all of them would be read at each start, and copied with each composition.)
+A file is read only when it is chosen. (With Hydra's ConfigStore, all of them would be read at each
+start and copied with each composition.)
 """
 
 from pathlib import Path
@@ -15,7 +16,7 @@ GROUP = "experiment"
 
 
 class ExperimentSource(ConfigSource):
-    """`experiments://`: a source of Hydra's that has this one group."""
+    """`experiments://`: a config source of Hydra with this one group."""
 
     @staticmethod
     def scheme() -> str:

@@ -1,8 +1,8 @@
 """The launchers: they run a sweep's jobs in parallel, and a worker that dies costs only its job.
 
-The launchers of Hydra's own plugins lose every result of a sweep when one worker is killed; these
-collect each result separately. Hydra imports this module at every start, so heavy imports are in
-the module of each launcher, which is imported when that launcher is chosen.
+Hydra's own launcher plugins lose every result of a sweep if one worker is killed; these collect
+each result separately. Hydra imports this module at every start, so heavy imports are in the
+module of each launcher, which is imported only if that launcher is chosen.
 """
 
 import sys
@@ -32,9 +32,9 @@ class FaninLauncher(Launcher):
     option: str
     """Its name in `hydra/launcher=`."""
     extra: str
-    """The optional dependencies that it needs."""
+    """The extra in pyproject.toml that it needs."""
     module: str
-    """Its `check(launcher)` and `launch(launcher, jobs, first)` do the work."""
+    """The module in hydra_plugins with `check(launcher)` and `launch(launcher, jobs, first)`."""
 
     def __init__(self, **settings: Any) -> None:
         self.settings: dict[str, Any] = {
@@ -67,7 +67,7 @@ class FaninLauncher(Launcher):
         return returns
 
     def job_runner(self) -> "JobRunner":
-        """What the processes that run the jobs need."""
+        """Make the object that runs jobs in other processes."""
         from hydra_plugins._fanin_jobs import JobRunner
 
         return JobRunner(self.hydra_context, self.config, self.task_function)
@@ -79,7 +79,7 @@ class WorkersLauncher(FaninLauncher):
     option, extra, module = "workers", "", "_fanin_workers"
 
     def get_ready(self) -> None:
-        """Start importing while the driver does; the jobs have passed their first check."""
+        """Start the imports for the workers, once the jobs have passed their first check."""
         self._module.get_ready(self)
 
 
@@ -94,7 +94,7 @@ class JoblibLauncher(WorkersLauncher):
 
 
 class LocalLauncher(FaninLauncher):
-    """`hydra/launcher=submitit_local`: this machine, used as a cluster would be."""
+    """`hydra/launcher=submitit_local`: this machine, used like a cluster."""
 
     option, extra, module = "submitit_local", "slurm", "_fanin_submitit"
 
@@ -112,7 +112,7 @@ class RayLauncher(FaninLauncher):
 
 
 class FaninPresets(SearchPathPlugin):
-    """Adds experiments/ and our launchers' presets to a run of fanin, and to no other Hydra app.
+    """Adds experiments/ and our launchers' presets to fanin, but not to other Hydra apps.
 
     Hydra warns when a file in conf/hydra/launcher/ has the name of a preset that an installed
     plugin stored; so the plugin's preset is removed.

@@ -1,4 +1,4 @@
-"""The sweeper that Hydra finds: `hydra/sweeper=fanin`, the default. It joins config to runner."""
+"""The default sweeper, `hydra/sweeper=fanin`. It connects config and runner."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from hydra_plugins._fanin_jobs import job_error
 
 
 class FaninSweeper(Sweeper):
-    """`params` is what an experiment file sweeps, such as {"depth": "10,50"}."""
+    """params: the values that an experiment file sweeps, such as {"depth": "10,50"}."""
 
     def __init__(self, params: dict[str, Any] | None) -> None:
         self.params = params or {}
@@ -25,7 +25,7 @@ class FaninSweeper(Sweeper):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        from hydra.core.plugins import Plugins  # it imports the plugins, this one among them
+        from hydra.core.plugins import Plugins  # it imports this plugin, so not at the top
 
         self._composer = SweepComposer(config, hydra_context.config_loader)
         self.hydra_context: HydraContext = HydraContext(
@@ -42,7 +42,7 @@ class FaninSweeper(Sweeper):
             spec = self._composer.read(arguments, self.params, _overrides_of_run)
             if not spec.sweep.plan and hasattr(self.launcher, "get_ready"):
                 self.launcher.get_ready()
-            from fanin.runner.sweep_plan import SweepPlan  # with torch: seconds
+            from fanin.runner.sweep_plan import SweepPlan  # imports torch: seconds
 
             plan = SweepPlan(spec)
         if spec.sweep.save_as:
@@ -61,7 +61,7 @@ class FaninSweeper(Sweeper):
     def _launch(self, jobs: Sequence[tuple[int, list[str]]], parent: str) -> dict[int, str]:
         """Run jobs, each a number and overrides, under a parent run.
 
-        Returns what the launcher says of those that did not end well, by number.
+        Returns the errors of failed jobs as the launcher reports them, by number.
         """
         overrides = [
             [*own, f"tracking.parent={parent}", f"tracking.job={number}"] for number, own in jobs
@@ -78,7 +78,7 @@ class FaninSweeper(Sweeper):
 
 
 def _overrides_of_run(run_id: str, tracking: Tracking) -> list[str]:
-    from fanin.runner.load import overrides_of_run  # with mlflow: seconds
+    from fanin.runner.load import overrides_of_run  # imports mlflow: seconds
 
     return overrides_of_run(run_id, tracking)
 

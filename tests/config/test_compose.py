@@ -15,7 +15,7 @@ from workplace import PROJECT
 from fanin.config.complete import complete_values
 from fanin.config.compose import ConfigTemplate, TemplateConfigLoader
 from fanin.config.schema import register
-from fanin.config.settings import GROUPS
+from fanin.measure.params import GROUPS
 
 BOTH = {
     "values": ["depth=3", "seed=7", "init.scale=1.5", "jacobian=true", "tracking.parent=12ab"],

@@ -8,7 +8,8 @@ from workplace import PROJECT, options
 
 from fanin.config.compose import compose_overrides
 from fanin.config.errors import SettingError
-from fanin.config.settings import GROUPS, Settings
+from fanin.config.settings import Settings
+from fanin.measure.params import GROUPS
 from fanin.nn.device import memory_of
 from fanin.runner.compute import build_network
 from fanin.runner.fingerprint import config_hash
@@ -93,7 +94,8 @@ def test_jacobians_that_take_too_long_are_refused(composed):
     prepare(config, choices)
     config, choices = composed(*sizes, "jacobian=true")
     line = (
-        r"^depth=1000 .* jacobian=true: would take 1\.\d hours; use jacobian=false or smaller ones$"
+        r"^depth=1000 .* jacobian=true: would take 1\.\d hours; use jacobian=false or a smaller "
+        r"depth, hidden_size, batch_size or replicas$"
     )
     with pytest.raises(SettingError, match=line):
         prepare(config, choices)

@@ -180,15 +180,15 @@ def test_classes_are_those_of_the_whole_set():
     [
         ([0.5, 1.0], r"numbers such as 0\.5; use loss=mse"),
         ([float("nan"), 1.0], "numbers such as nan"),
-        (range(10_000), r"10,000 different ones in 10,000 rows are none; use loss=mse"),
-        (range(60), "60 different ones in 60 rows"),
-        ([[0.5, 0.5], [1, 0]], "or one-hot ones, not 2 numbers a row; use loss=mse"),
+        (range(10_000), r"10,000 different values in 10,000 rows are too many; use loss=mse"),
+        (range(60), "60 different values in 60 rows"),
+        ([[0.5, 0.5], [1, 0]], "or one-hot targets, not 2 numbers a row; use loss=mse"),
         ([[1, 1], [1, 0]], "or one-hot"),
         ([4, 4, 4], "two classes or more"),
     ],
     ids=str,
 )
-def test_targets_that_are_no_classes(targets, complaint):
+def test_targets_that_are_not_classes(targets, complaint):
     with pytest.raises(ValueError, match=complaint):
         as_classes(batch_of(targets))
 

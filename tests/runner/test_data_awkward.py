@@ -129,7 +129,7 @@ REFUSED = {
     "nothing.csv": ("", "no lines with values"),
     "only names.csv": ("a,b,y\n", "no line below the names"),
     "no features.csv": (lines("a,b,y", "1,5,0", "1,5,1"), "no feature is left .*a, b, constant"),
-    "binary.csv": (b"a,b\n\x00\x01,3\n", "bytes that no text has; use a text file"),
+    "binary.csv": (b"a,b\n\x00\x01,3\n", "bytes that do not occur in text; use a text file"),
     "half gzip.csv.gz": (b"\x1f\x8b\x08\x00nothing", "cannot be read"),
     "no.parquet": (b"PAR1 and no more", "not a readable .parquet file"),
     "workbook.xlsx": (b"PK", "use .csv, .tsv, .txt, .dat, .data .*npz"),
@@ -176,10 +176,10 @@ def test_refused_in_one_line(write, name):
     [
         (
             pd.to_datetime(["2020-01-01", "2021-01-01"]),
-            "column odd holds a Timestamp; write numbers",
+            "column odd contains a Timestamp; replace it by numbers",
         ),
-        ([[1], [2]], "column odd holds a"),
-        ([b"a", b"b"], "column odd holds a bytes; write numbers or words"),
+        ([[1], [2]], "column odd contains a"),
+        ([b"a", b"b"], "column odd contains a bytes; replace it by numbers or words"),
     ],
     ids=["dates", "lists", "bytes"],
 )
@@ -192,9 +192,9 @@ def test_what_no_feature_can_be(tmp_path, column, complaint):
 @pytest.mark.parametrize(
     ("arrays", "complaint"),
     [
-        ({"x": np.ones((3, 2))}, "it holds x; call its arrays x and y"),
-        ({"y": np.ones(3)}, "it holds y; call"),
-        ({"a": np.ones((3, 2)), "b": np.ones(3)}, "it holds a, b; call"),
+        ({"x": np.ones((3, 2))}, "it contains x; call its arrays x and y"),
+        ({"y": np.ones(3)}, "it contains y; call"),
+        ({"a": np.ones((3, 2)), "b": np.ones(3)}, "it contains a, b; call"),
         ({"x": np.ones(3), "y": np.ones(3)}, r"x is \(3,\)"),
         ({"x": np.ones((3, 2)), "y": np.ones(4)}, r"y is \(4,\)"),
         ({"x": np.ones((3, 2)), "y": np.ones((3, 1, 1))}, r"y is \(3, 1, 1\)"),
@@ -205,9 +205,9 @@ def test_what_no_feature_can_be(tmp_path, column, complaint):
         ({"x": np.array([[1, np.nan], [2, 3]]), "y": np.ones(2)}, r"missing in 2 \(1 of 2\)"),
         ({"x": np.ones((3, 2)), "y": np.array([1, np.inf, 2])}, "row 2, column y has inf"),
         ({"x": np.ones((3, 2)), "y": np.ones(3)}, "no feature is left"),
-        ({"x": np.ones((3, 2), complex), "y": np.ones(3)}, "column 1 holds a complex"),
+        ({"x": np.ones((3, 2), complex), "y": np.ones(3)}, "column 1 contains a complex"),
         ({"x": np.eye(3), "y": np.array([1, "b", None], object)}, "save numbers or texts"),
-        ({"x": np.full((3, 4, 4), np.nan), "y": np.ones(3)}, "its images hold nan"),
+        ({"x": np.full((3, 4, 4), np.nan), "y": np.ones(3)}, "its images contain nan"),
         ({"x": np.ones((3, 4, 4)), "y": np.ones(3)}, "all pixels .* are equal"),
     ],
     ids=lambda value: None if isinstance(value, dict) else value,

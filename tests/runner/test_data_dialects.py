@@ -17,7 +17,7 @@ NUMBERS = st.one_of(
 def tables(draw):
     """(kinds of columns, rows): a list of floats or of words each; the last is the target."""
     kinds = draw(st.lists(st.sampled_from(["number", "word"]), min_size=1, max_size=4))
-    kinds = ["number", *kinds]  # a table of words alone may have no header that can be told
+    kinds = ["number", *kinds]  # in a table of words alone the header may not be detectable
     rows = draw(st.integers(3, 12))
     columns = [
         draw(

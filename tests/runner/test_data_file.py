@@ -144,7 +144,7 @@ def test_words_as_features_are_one_hot(file):
     assert "one-hot colour (2)" in table.remarks
     dropped = file(text, categorical="drop").table()
     assert dropped.features == ("size",)
-    assert "left out colour, of words" in dropped.remarks
+    assert "left out colour (words)" in dropped.remarks
 
 
 def test_more_words_than_that_are_refused(file):

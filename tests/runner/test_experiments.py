@@ -160,13 +160,13 @@ def test_a_file_of_ones_own_is_listed_and_runs(copy):
         ("depth: -1", "depth=-1: use a whole number, 0 or more"),
         (
             "hydra: {sweeper: {params: {depth: [1, 2]}}}",
-            "hydra.sweeper.params.depth=[1, 2]: write a sweep as one text, depth: 1,2,3",
+            "hydra.sweeper.params.depth=[1, 2]: write the values as one string, depth: 1,2,3",
         ),
         ("hydra: {sweeper: {params: {detph: '1,2'}}}", "detph: no such setting"),
         ("defaults: [{override /init: kaimming}]", "init=kaimming: no such option"),
         (MINE.replace("above: 0.01", "abov: 1"), "abov: no such setting; did you mean above?"),
         (MINE.replace("    above: 0.01", ""), "claim 'alive': it has no bound"),
-        (MINE.replace("{init: kaiming}", "{init: lecun}"), "selects no job of the sweep"),
+        (MINE.replace("{init: kaiming}", "{init: lecun}"), "matches no job in this sweep"),
         (MINE.replace("activation/std", "activation/sdt"), "metric=activation/sdt"),
     ],
 )
@@ -182,4 +182,4 @@ def test_a_mistake_in_it_is_one_line(copy, wrong, line):
 def test_a_sweep_of_experiments_is_refused(workplace):
     both = "experiment=chapter/two_layers,chapter/engines"
     done = workplace.run("-m", both, status=1)
-    assert done.stderr == f"fanin: {both}: each has a sweep of its own; run them one at a time\n"
+    assert done.stderr == f"fanin: {both}: experiments cannot be swept; run them one at a time\n"

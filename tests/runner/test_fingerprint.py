@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
+from workplace import PROJECT
 
-from fanin.config.settings import GROUPS
+from fanin.measure.params import GROUPS
 from fanin.runner import fingerprint
 from fanin.runner.jobs import Job, match_runs
 from fanin.tracking.run_record import RunStatus
@@ -23,13 +25,29 @@ def test_every_file_that_computes_is_one_of_them():
     assert not rooms & {"tracking", "report", "config"}
     for name in ("network", "init", "activations", "matmul", "engines", "losses"):
         assert f"nn/{name}.py" in FILES
-    for name in ("measure/profile.py", "theory/mean_field.py", "runner/data.py"):
+    for name in (
+        "measure/profile.py",
+        "measure/verdict.py",
+        "theory/mean_field.py",
+        "runner/data.py",
+    ):
         assert name in FILES
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_class_that_conf_names_is_in_one_of_them(group):
+    for path in (PROJECT / "conf" / group).glob("*.yaml"):
+        target = OmegaConf.load(path).get("_target_")
+        if target:
+            assert (
+                target.rpartition(".")[0].removeprefix("fanin.").replace(".", "/") + ".py" in FILES
+            )
 
 
 def test_what_a_computation_imports_is_what_is_hashed():
     """Python's own account of it, against what is read from the code."""
-    code = "import sys, fanin.runner.compute, fanin.runner.data; print(*sys.modules)"
+    imports = ", ".join(fingerprint.COMPUTING_MODULES)
+    code = f"import sys, {imports}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     imported = {name for name in done.stdout.split() if name.split(".")[0] == "fanin"}
     hashed = {

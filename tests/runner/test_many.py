@@ -47,9 +47,9 @@ def test_four_workers_find_what_one_finds(tmp_path):
 
 
 def test_two_sweeps_at_once_on_a_store_that_is_not_there_yet(tmp_path):
-    workplace = Workplace(tmp_path)
+    workplace = Workplace(tmp_path, migrates=True)
     sweeps = [
-        workplace.start_afresh(
+        workplace.start(
             "-m", f"seed=range({n},{n + 4})", "depth=1", f"hydra.sweep.dir={tmp_path}/{n}"
         )
         for n in (0, 4)

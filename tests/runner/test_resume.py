@@ -181,7 +181,7 @@ def test_a_sweep_that_goes_on_is_not_resumed(tmp_path):
     workplace.admit(JOBS)
     output, errors = process.communicate(timeout=120)
     where = workplace.folder / "sweep"
-    assert f"fanin: sweep.resume=true: it is still running, in {where}" in second.stderr
+    assert f"fanin: sweep.resume=true: the sweep in {where} is still running" in second.stderr
     assert process.returncode == 0, errors
     assert shown(output) == JOBS
     assert statuses(workplace.runs()) == {"FINISHED": JOBS + 1}
@@ -190,8 +190,8 @@ def test_a_sweep_that_goes_on_is_not_resumed(tmp_path):
 def test_ctrl_c_while_a_resume_waits_for_a_job_that_is_still_running(tmp_path):
     workplace = Workplace.with_own_project(tmp_path)
     workplace.extend()
-    line = [*LINE, *WAIT, *WORKERS, "sweep.resume=true"]
-    process = workplace.start(*line)
+    line = [*LINE, *WAIT, "sweep.resume=true"]
+    process = workplace.start(*line, *WORKERS)
     wait_until((workplace.folder / "sweep" / "0").exists, process)  # the store is there now
     wait_until(lambda: "RUNNING" in statuses(workplace.children()), process)
     process.kill()

@@ -15,3 +15,14 @@ def test_a_folder_is_marked_only_if_it_holds_that_very_sweep(tmp_path):
     assert sweep_dir.is_superseded(mine)
     assert not sweep_dir.is_superseded(other)
     assert [*empty.iterdir()] == []
+
+
+def test_the_same_folder_by_another_name_is_no_other_sweep(tmp_path):
+    mine, link = tmp_path / "mine", tmp_path / "link"
+    mine.mkdir()
+    link.symlink_to(mine)
+    sweep_dir.begin(mine, "a" * 32)
+    for name in (link, tmp_path / "mine" / ".." / "mine"):
+        sweep_dir.supersede(name, mine, "a" * 32)
+        sweep_dir.supersede(mine, name, "a" * 32)
+    assert not sweep_dir.is_superseded(mine)

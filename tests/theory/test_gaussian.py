@@ -46,7 +46,7 @@ def test_how_moments_answer_to_q(name, q):
         assert response.curvature == pytest.approx(curvature, abs=2e-5)
     assert here.mean_slope == pytest.approx((high.mean - low.mean) / 2 / step, abs=1e-5)
     bend = (high.mean - 2 * here.mean + low.mean) / step**2 - here.mean_slope
-    assert here.mean_bend == pytest.approx(bend, abs=1e-4)
+    assert here.mean_convexity == pytest.approx(bend, abs=1e-4)
 
 
 CLOSED = [

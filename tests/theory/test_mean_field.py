@@ -184,6 +184,7 @@ def test_equal_networks_are_worked_out_once():
 OUTSIDE = {("lsuv", name, GRADIENT) for name in ("gelu", "gelu_tanh", "silu")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("init_name", options("init"))
 def test_medians_of_many_seeds_lie_on_theory(build, init_name):
     """Every activation, ten layers; all depths and widths in benchmarks/theory.py."""

@@ -19,6 +19,7 @@ from fanin.measure import reductions
 from fanin.nn.activations import SELU, Identity, ReLU, Sigmoid, Tanh
 from fanin.nn.init import Normal, VarianceScaling
 
+pytestmark = pytest.mark.slow  # hundreds of networks
 KAIMING, XAVIER = VarianceScaling(scale=2.0), VarianceScaling(scale=1.0)
 SIGMAS = 4
 NAMES = {KAIMING: "kaiming", XAVIER: "xavier"}

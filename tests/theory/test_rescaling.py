@@ -8,11 +8,11 @@ from workplace import made
 
 from fanin.nn.init import Init, VarianceScaling
 from fanin.runner.data import Gaussian
-from fanin.theory.advice import Catalogue, Task, suggest
+from fanin.theory.advice import Catalogue, NetworkSpec, suggest
 from fanin.theory.input_stats import describe
 
 NOTHING = Catalogue(inits=(), activations=())
-TASK = Task(
+NETWORK = NetworkSpec(
     activation_name="relu",
     activation=made("activation", "relu"),
     inputs=describe(Gaussian().load(40).inputs),
@@ -112,7 +112,7 @@ class WithGain(Proportional):
 
 
 def test_a_scale_that_the_variance_is_proportional_to():
-    assert suggest(Proportional(), TASK, NOTHING).settings == [("init.scale=0.5",)]
+    assert suggest(Proportional(), NETWORK, NOTHING).settings == [("init.scale=0.5",)]
 
 
 @pytest.mark.parametrize(
@@ -121,19 +121,19 @@ def test_a_scale_that_the_variance_is_proportional_to():
     ids=lambda i: type(i).__name__,
 )
 def test_no_scale_is_advised_where_it_would_not_give_the_variance(init):
-    suggestion = suggest(init, TASK, NOTHING)
+    suggestion = suggest(init, NETWORK, NOTHING)
     assert suggestion.settings == []
     assert suggestion.text.startswith("nothing that theory is sure of: ")
 
 
 def test_the_scale_is_that_of_the_configured_init():
     configured = WithGain(scale=0.001)
-    init = configured.resolve(TASK.activation)
-    advised = suggest(init, TASK, NOTHING, configured=configured).settings
+    init = configured.resolve(NETWORK.activation)
+    advised = suggest(init, NETWORK, NOTHING, configured=configured).settings
     assert advised == [("init.scale=0.02",)]
 
 
 def test_biases_keep_their_size():
-    task = replace(TASK, activation=made("activation", "tanh"), activation_name="tanh")
+    network = replace(NETWORK, activation=made("activation", "tanh"), activation_name="tanh")
     init = Proportional(bias_std=0.05**0.5)
-    assert suggest(init, task, NOTHING).settings == [("init.scale=0.4402",)]
+    assert suggest(init, network, NOTHING).settings == [("init.scale=0.4402",)]

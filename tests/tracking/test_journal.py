@@ -265,3 +265,18 @@ def test_a_broken_record_in_the_folder_of_a_killed_run_does_not_count(journal, s
     (tmp_path / record.name / FILE).write_text("{")
     assert journal.flush_pending(lambda _: store, lambda _: True).delivered == 1
     assert [run.info.status for run in list_runs(store)] == ["KILLED"]
+
+
+def test_a_run_that_waits_is_not_lost_to_one_that_claims_its_id(journal, store, tmp_path):
+    journal.folder.mkdir(exist_ok=True)
+    waiting = replace(make_record(tmp_path), parent="p")
+    waiting.write(journal._entry(waiting))
+    foreign = replace(make_record(tmp_path), id=waiting.id)
+    run_id = store.create_run(foreign)
+    before = journal._entry(waiting).read_text()
+    with (
+        pytest.raises(StoreError, match="of another run, which waits"),
+        journal.run(foreign, lambda _: store, run_id, must_open=True),
+    ):
+        pytest.fail("it was continued")
+    assert journal._entry(waiting).read_text() == before

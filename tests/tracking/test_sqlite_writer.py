@@ -210,7 +210,7 @@ def test_a_file_that_is_locked_is_a_store_that_does_not_answer(both, monkeypatch
     monkeypatch.setattr(sqlite_writer, "BUSY_SECONDS", 0)
     other = sqlite3.connect(folder / "mlflow.db", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    with pytest.raises(StoreError, match="another program holds it") as error:
+    with pytest.raises(StoreError, match="is locked by another program") as error:
         store.create_run(make_record(folder))
     assert not isinstance(error.value, RefusedError)
     other.close()

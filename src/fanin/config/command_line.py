@@ -1,4 +1,4 @@
-"""Lines that people type: read in any order, and printed so that they can be pasted."""
+"""Command lines: read with flags in any place, and printed ready to paste."""
 
 import shlex
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _SET_BY_SWEEP = ("tracking.parent=", "tracking.job=")
 
 
 def flags_first(typed: Sequence[str]) -> list[str]:
-    """What was typed, in the order that Hydra reads: its flags first. Raises SettingError."""
+    """The command line in the order that Hydra needs, flags first. Raises SettingError."""
 
     def refuse(message: str) -> NoReturn:
         raise SettingError(f"{message.removeprefix('argument ')}; see --help")
@@ -37,7 +37,7 @@ def flags_first(typed: Sequence[str]) -> list[str]:
 
 
 def _no_such_flag(flag: str, typed: Sequence[str]) -> str:
-    """Whoever writes --depth=10 or --depth 10 means depth=10."""
+    """The error for an unknown flag. --depth=10 and --depth 10 get the hint depth=10."""
     name, _, value = flag.lstrip("-").partition("=")
     after = "".join(typed[typed.index(flag) + 1 :][:1])
     if not value and after and "=" not in after:
@@ -46,13 +46,13 @@ def _no_such_flag(flag: str, typed: Sequence[str]) -> str:
 
 
 def format_overrides(overrides: Sequence[str]) -> str:
-    """The overrides as the user typed them, without those that a sweep gives its jobs."""
+    """The overrides as typed, without those that a sweep adds for its jobs."""
     return " ".join(o for o in overrides if not o.startswith(_SET_BY_SWEEP))
 
 
 def repeat_command(overrides: Sequence[str], *, is_sweep: bool = False) -> str:
-    """The shell command that repeats a run or a sweep, without where and how it ran."""
+    """The shell command that repeats a run or a sweep, without its tracking and launcher."""
     kept = [o for o in overrides if not o.lstrip("+~").startswith(_HOW_A_SWEEP_RUNS)]
-    is_experiment = any(o.startswith("experiment=") for o in kept)  # which is a sweep without -m
+    is_experiment = any(o.startswith("experiment=") for o in kept)  # a sweep even without -m
     words = ["python", "run.py", *(["-m"] if is_sweep and not is_experiment else []), *kept]
     return " ".join(map(shlex.quote, words))

@@ -1,7 +1,7 @@
 """Completion: a composed configuration becomes settings, resolved and typed; groups become objects.
 
-Where the class of a group is a dataclass, its field types are the schema of the group: then 2 and
-2.0 are one scale, for a run's record too.
+If the class of a group is a dataclass, its field types are the schema of the group, so 2 and 2.0
+become the same value.
 """
 
 import inspect
@@ -23,7 +23,7 @@ from fanin.config.errors import SettingError
 from fanin.config.explain import explain
 from fanin.config.options import option_file
 from fanin.config.resolvers import absolute_uri
-from fanin.config.settings import GROUPS
+from fanin.measure.params import GROUPS
 
 Kind = TypeVar("Kind")
 
@@ -43,13 +43,13 @@ def _complete_group(group: str, values: dict[str, Any]) -> dict[str, Any]:
         if group == "device":
             return values
         raise SettingError(f"{group}: its file has no _target_; name a class there")
-    with _group_in_front(group):
+    with _prefix_group(group):
         return {"_target_": target, **_typed(target, pickle.dumps(values))}
 
 
-@lru_cache(maxsize=64)  # the jobs of a sweep have few of them; as bytes, 2 and 2.0 are two
+@lru_cache(maxsize=64)  # few per sweep; pickled, because 2 == 2.0 as a key
 def _typed(target: str, pickled: bytes) -> dict[str, Any]:
-    """The settings of a group, in the types of its class."""
+    """The settings of a group, converted to the types of its class."""
     cls, settings = get_class(target), pickle.loads(pickled)
     if is_dataclass(cls):
         typed = OmegaConf.merge(OmegaConf.structured(cls), settings)
@@ -59,7 +59,7 @@ def _typed(target: str, pickled: bytes) -> dict[str, Any]:
 
 def build(group: str, values: Mapping[str, Any], kind: type[Kind]) -> Kind:
     """The object that the completed values of a group describe. Raises SettingError."""
-    with _group_in_front(group):
+    with _prefix_group(group):
         built = instantiate(dict(values))
     if not isinstance(built, kind):
         raise SettingError(f"{group}._target_={values['_target_']}: not a {kind.__name__}")
@@ -74,7 +74,7 @@ def build_option(group: str, name: str, kind: type[Kind]) -> Kind:
 
 
 def user_source_files(values: Mapping[str, Any]) -> list[Path]:
-    """The files of those classes in completed values that are not fanin's."""
+    """The source files of the user-defined classes in completed values."""
     targets = (values[group].get("_target_", "fanin") for group in GROUPS)
     classes = [get_class(target) for target in targets if target.split(".")[0] != "fanin"]
     return [Path(file) for cls in classes if (file := inspect.getsourcefile(cls))]
@@ -86,8 +86,8 @@ def to_yaml(values: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def _group_in_front(group: str) -> Iterator[None]:
-    """Put the group before the setting that a class refuses."""
+def _prefix_group(group: str) -> Iterator[None]:
+    """Start the error of a group's class with the name of the group."""
     try:
         yield
     except (HydraException, OmegaConfBaseException, ValueError, TypeError, ImportError) as error:

@@ -1,8 +1,8 @@
 """Composition: overrides become a configuration, quickly for the jobs of a sweep.
 
-Jobs of a sweep that choose the same options differ in single values. Hydra composes each
-combination of options once, and each job's values are set on a copy of that. So a sweep of
-thousands holds a few configurations, and the values.
+Jobs of a sweep that choose the same options differ only in single values. Hydra composes each
+combination of options once, and each job sets its values on a copy. So a sweep of thousands of
+jobs holds only a few configurations.
 """
 
 import pickle
@@ -31,13 +31,13 @@ NESTED = "${${"
 Values = Mapping[str, object]
 """The single values that a job sets, by name, such as init.scale."""
 _MAX_COMPOSED = 32
-"""Combinations of options that a loader keeps. A worker process may be sent them with each job."""
+"""How many combinations of options a loader keeps. They may be sent to a worker with each job."""
 
 
 def compose_overrides(overrides: Sequence[str]) -> tuple[dict[str, Any], GroupChoices]:
-    """The completed values that run.py would have from these overrides, and the options chosen.
+    """The completed values of run.py with these overrides, and the options chosen.
 
-    Raises SettingError, or what Hydra raises.
+    Raises SettingError and Hydra's errors.
     """
     require_project()
     register()
@@ -53,8 +53,8 @@ class ConfigTemplate:
     """The configuration of jobs that choose the same options and set the same names."""
 
     def __init__(self, config: DictConfig, choices: GroupChoices, values: Values) -> None:
-        """config, values: those of one of the jobs."""
-        self._pickled = pickle.dumps(config)  # as an object it takes twelve times the memory
+        """config, values: of any one of the jobs."""
+        self._pickled = pickle.dumps(config)  # an object takes twelve times the memory
         self.choices = choices
         self._names = list(values)
 
@@ -66,7 +66,7 @@ class ConfigTemplate:
         return config
 
     def complete(self, values: Values) -> dict[str, Any]:
-        """What `complete_values` gives for a job. Raises SettingError."""
+        """`complete_values` for a job. Raises SettingError."""
         config = self.with_values(values)
         selected = {name: OmegaConf.select(config, name) for name in values}
         completed, unchanged_types = self._completed_once
@@ -80,10 +80,10 @@ class ConfigTemplate:
 
     @cached_property
     def _completed_once(self) -> tuple[bytes, dict[str, type]]:
-        """One job, completed; and the types of those of its values that completion left as is.
+        """A completed job, and the types of those of its values that completion did not change.
 
-        Completion leaves other values of that type as they are too, where no other setting is
-        made from them. (A class's name decides which settings there are, and is never reused.)
+        Completion does not change other values of these types either. Values that other settings
+        refer to are left out, and so are class names, which decide what settings a group has.
         """
         config: DictConfig = pickle.loads(self._pickled)
         completed = complete_values(config)
@@ -105,7 +105,7 @@ def _unpickle(config: bytes) -> DictConfig:
 
 
 def _locate(values: dict[str, Any], name: str) -> tuple[dict[str, Any], str] | None:
-    """The dict that holds a dotted setting, and its key there; None where there is none."""
+    """The dict that holds a dotted setting, and its key in it; None if there is none."""
     first, _, rest = name.partition(".")
     if rest:
         inner = values.get(first)
@@ -114,7 +114,7 @@ def _locate(values: dict[str, Any], name: str) -> tuple[dict[str, Any], str] | N
 
 
 def _interpolations(value: object) -> Iterator[str]:
-    """All texts in a container that are made from other settings."""
+    """All texts in a container that refer to other settings."""
     if isinstance(value, Mapping):
         for inner in value.values():
             yield from _interpolations(inner)
@@ -126,13 +126,13 @@ def _interpolations(value: object) -> Iterator[str]:
 
 
 def _referenced_words(text: str) -> list[str]:
-    """What an interpolation may refer to; NESTED where one decides what another refers to."""
+    """The names an interpolation may refer to; NESTED if it contains another interpolation."""
     is_nested = re.search(r"\$\{[^}]*\$\{", text)
     return [NESTED] if is_nested else re.findall(r"\w+", text)
 
 
 class TemplateConfigLoader(ConfigLoader):
-    """A loader of Hydra's, with a quick way to jobs that differ from others in single values."""
+    """Wraps a loader of Hydra, and composes jobs faster if they differ only in single values."""
 
     def __init__(self, loader: ConfigLoader) -> None:
         self._loader = loader
@@ -142,7 +142,7 @@ class TemplateConfigLoader(ConfigLoader):
     def load_sweep_config(
         self, master_config: DictConfig, sweep_overrides: list[str]
     ) -> DictConfig:
-        """A job's configuration: what the wrapped loader returns for it, or raises."""
+        """A job's configuration, the same as from the wrapped loader, errors included."""
         parts = self.split_overrides(sweep_overrides)
         if parts:
             options, values = parts
@@ -154,7 +154,7 @@ class TemplateConfigLoader(ConfigLoader):
         return self._loader.load_sweep_config(master_config, sweep_overrides)
 
     def split_overrides(self, overrides: Sequence[str]) -> tuple[tuple[str, ...], Values] | None:
-        """The options that a job chooses, and the values it sets; None if it does anything else."""
+        """The options a job chooses and the values it sets; None if it has other overrides."""
         parsed = [parse_override(text) for text in overrides]
         options = [o for o in parsed if self._is_group(o.key_or_group)]
         settings = [o for o in parsed if o not in options]
@@ -179,7 +179,9 @@ class TemplateConfigLoader(ConfigLoader):
             config = self._loader.load_sweep_config(master_config, [*options])
             self._composed[options] = pickle.dumps(config)
         copy: DictConfig = pickle.loads(self._composed[options])
-        OmegaConf.copy_cache(from_config=master_config, to_config=copy)  # one ${now:} for all
+        OmegaConf.copy_cache(
+            from_config=master_config, to_config=copy
+        )  # the same ${now:} for all jobs
         return copy
 
     def load_configuration(
@@ -219,7 +221,7 @@ class TemplateConfigLoader(ConfigLoader):
 
 
 def _set_values(values: Values, config: DictConfig) -> bool:
-    """Set each where a single value is already; False where one cannot be set."""
+    """Set the values; return False if one is not a single value or cannot be set."""
     try:
         for name, value in values.items():
             if OmegaConf.is_config(OmegaConf.select(config, name)):
@@ -238,14 +240,14 @@ def parse_override(text: str) -> Override:
 
 
 def _sets_single_value(override: Override) -> bool:
-    """Whether it changes a setting to a single value, and neither adds one nor sets a list."""
+    """Whether it sets an existing setting to a single value, not to a list."""
     is_change = override.type == OverrideType.CHANGE and override.package is None
     is_value = isinstance(override.value(), str | int | float | None)
     return is_change and is_value and not override.is_hydra_override()
 
 
 def _override_dirname(overrides: Sequence[str], config: DictConfig) -> str:
-    """hydra.job.override_dirname: the overrides, sorted, with separators of one's own."""
+    """hydra.job.override_dirname: the sorted overrides, with Hydra's configured separators."""
     settings = config.hydra.job.config.override_dirname
     parsed = map(parse_override, overrides)
     lines = [str(o.input_line) for o in parsed if o.key_or_group not in settings.exclude_keys]

@@ -1,5 +1,5 @@
-"""The error that a user can put right."""
+"""The error for mistakes that the user can fix."""
 
 
 class SettingError(Exception):
-    """Something that the user can put right. Its text is one line, with the setting first."""
+    """A mistake that the user can fix. Its text is one line, with the setting first."""

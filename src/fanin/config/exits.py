@@ -1,4 +1,4 @@
-"""How the process ends where the user got something wrong: one line, status 1, no traceback."""
+"""How the process exits after a user error: one line, status 1, no traceback."""
 
 import os
 import signal
@@ -18,9 +18,9 @@ _WANTS_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1"
 
 @contextmanager
 def exit_on_user_error() -> Iterator[None]:
-    """End the process with one line and status 1 where the user got something wrong."""
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra prints its exceptions itself
-    for end in (signal.SIGTERM, signal.SIGHUP):  # runs are closed, as after Ctrl-C
+    """Exit with one line and status 1 if the block raises a user error."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints its exceptions itself
+    for end in (signal.SIGTERM, signal.SIGHUP):  # close runs, as after Ctrl-C
         if signal.getsignal(end) is not signal.SIG_IGN:  # as under nohup
             signal.signal(end, signal.default_int_handler)
     try:
@@ -40,12 +40,12 @@ def _is_users_mistake(error: Exception) -> bool:
         error, (SettingError, HydraException, OmegaConfBaseException, OSError, YAMLError)
     ):
         return True
-    # What Hydra says to activation=null, or to --run with -m.
+    # For example activation=null, or --run with -m.
     return isinstance(error, (ValueError, AssertionError)) and _raised_by_hydra(error)
 
 
 def _raised_by_hydra(error: Exception) -> bool:
-    """Whether Hydra raised it, and not what it called."""
+    """Whether Hydra itself raised it, not code that Hydra called."""
     last = error.__traceback__
     while last and last.tb_next:
         last = last.tb_next

@@ -1,4 +1,4 @@
-"""The files in experiments/: what Hydra reads of them, and the question that each opens with."""
+"""The files in experiments/: what Hydra reads from them, and the question at the top of each."""
 
 import re
 from pathlib import Path
@@ -8,21 +8,21 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from yaml import YAMLError
 
 from fanin.config.project import PROJECT
-from fanin.config.settings import GROUPS
+from fanin.measure.params import GROUPS
 
 UNREADABLE = "cannot be read"
 
 
 def experiment_path(name: str) -> Path:
-    """The file of an experiment, there or not."""
+    """The path of an experiment file, which need not exist."""
     return PROJECT / "experiments" / f"{name}.yaml"
 
 
 def load_experiment(path: Path) -> DictConfig:
-    """What Hydra composes of an experiment file: always a sweep, its claims under claims.made.
+    """The configuration in an experiment file: always a sweep, its claims under claims.made.
 
     `activation: tanh` in it chooses the option, as on the command line. A file that cannot be read
-    becomes a setting whose name says so, so that only a line that chooses it is refused.
+    becomes a setting named UNREADABLE, so that only a command line that chooses it is refused.
     """
     try:
         node = OmegaConf.load(path)
@@ -40,7 +40,7 @@ def load_experiment(path: Path) -> DictConfig:
 
 
 def question_of(text: str) -> str:
-    """The question that an experiment file's text opens with; empty where it has none."""
+    """The question at the top of an experiment file's text; empty if there is none."""
     found = re.match(r"# Question: *(.+(?:\n# *\S.*)*)", text)
     question = " ".join(re.sub(r"\n# *", " ", found[1]).split()) if found else ""
     return question[:1].upper() + question[1:]

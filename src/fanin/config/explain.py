@@ -1,6 +1,6 @@
-"""One line for whatever Hydra, OmegaConf or our own classes refuse.
+"""Errors of Hydra, OmegaConf and our own classes, each explained in one line.
 
-The patterns are of Hydra 1.3 and OmegaConf 2.3. A message that none of them knows is shown as is.
+The patterns match Hydra 1.3 and OmegaConf 2.3. A message that matches none is shown as it is.
 """
 
 import errno
@@ -22,24 +22,24 @@ from omegaconf.errors import (
 
 from fanin.config.experiment_file import UNREADABLE
 from fanin.config.options import has_setting, option_names
-from fanin.config.settings import GROUPS
 from fanin.config.spelling import did_you_mean, nearest
+from fanin.measure.params import GROUPS
 
-logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # it logs what we answer
+logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # we report its errors
 
 
 def explain(error: Exception) -> str:
-    """One line for what Hydra, OmegaConf or our own classes refuse: the setting first."""
+    """Explain an error of Hydra, OmegaConf or our own classes in one line, the setting first."""
     cause = error.__cause__ or error.__context__
     if isinstance(error, OverrideParseException):
         return (
-            f"{error.override}: not a setting that can be read; "
-            "write NAME=VALUE, without spaces and in quotes where it has brackets"
+            f"{error.override}: cannot parse this; "
+            "write NAME=VALUE, without spaces, and in quotes if it has brackets"
         )
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         return _no_such_option(str(error.missing_cfg_file), list(error.options or ()))
     if isinstance(error, HydraException) and isinstance(cause, Exception):
-        return _experiment_in_front(error) + explain(cause)
+        return _experiment_prefix(error) + explain(cause)
     if isinstance(error, OmegaConfBaseException) and error.full_key:
         return _explain_value(error)
     if isinstance(error, OSError) and error.errno in _UNWRITABLE:
@@ -71,33 +71,33 @@ def _no_such_option(path: str, known: Sequence[str]) -> str:
     return f"{group}={option}: no such option{nearest(option, known)}"
 
 
-def _experiment_in_front(error: HydraException) -> str:
-    """The experiment file that the mistake is in, if it is in one."""
+def _experiment_prefix(error: HydraException) -> str:
+    """The name of the experiment file that has the mistake, or nothing if none has."""
     file = re.match(r"In 'experiment/([^']*)'", str(error))
     return f"experiments/{file[1]}.yaml: " if file else ""
 
 
 def _explain_value(error: OmegaConfBaseException) -> str:
-    name, said = error.full_key, str(error).splitlines()[0]
+    name, message = error.full_key, str(error).splitlines()[0]
     if isinstance(error, (ConfigKeyError, ConfigAttributeError)):
         return _no_such_setting(error)
     if isinstance(error, MissingMandatoryValue):
         return f"{name} is missing: give it a value"
-    if "does not support deletion" in said:
-        return f"~{name}: it cannot be left out; give it another value"
-    if "is not Optional" in said or "Incompatible value 'None'" in said:
+    if "does not support deletion" in message:
+        return f"~{name}: cannot be deleted; set it to another value"
+    if "is not Optional" in message or "Incompatible value 'None'" in message:
         return f"{name}=null: give it a value"
     for pattern, answer in OMEGACONF_MESSAGES:
-        wrong = pattern.search(said)
+        wrong = pattern.search(message)
         if wrong:
             return f"{name}={wrong[1]}: {wrong.expand(answer)}"
-    if isinstance(error, ValidationError) and said.startswith("Invalid type assigned"):
-        holds = ", ".join(_keys(error.parent_node, str(error.key)))
-        value = said.rpartition("value: ")[2]
-        if not holds:
-            return f"{name}={value}: it cannot be that"
-        return f"{name}={value}: set what it holds one by one, {name}.NAME=VALUE ({holds})"
-    return f"{name}: {said}"
+    if isinstance(error, ValidationError) and message.startswith("Invalid type assigned"):
+        parts = ", ".join(_keys(error.parent_node, str(error.key)))
+        value = message.rpartition("value: ")[2]
+        if not parts:
+            return f"{name}={value}: wrong type for this setting"
+        return f"{name}={value}: set its parts one by one, {name}.NAME=VALUE ({parts})"
+    return f"{name}: {message}"
 
 
 def _no_such_setting(error: OmegaConfBaseException) -> str:
@@ -120,7 +120,7 @@ def _no_such_setting(error: OmegaConfBaseException) -> str:
 
 
 def _keys(node: Any, name: str) -> list[str]:
-    """The settings in a part of a configuration; none where it is no such part."""
+    """The settings in a part of a configuration; none if the name is not that of a part."""
     if not isinstance(node, DictConfig) or OmegaConf.is_missing(node, name):
         return []
     inside = OmegaConf.select(node, name)
@@ -137,11 +137,11 @@ HYDRA_MESSAGES = (
     ),
     (
         re.compile(r"Multiple values for (\S+)\. To override .* 'override \S+: (.*)'"),
-        r"+\1=\2: one is chosen already; write \1=\2",
+        r"+\1=\2: \1 already has a value; write \1=\2 without the +",
     ),
     (
         re.compile(r"Could not append to config\. .* Either remove \+ prefix: '(.*?)' Or .*"),
-        r"+\1: it is there already; write \1",
+        r"+\1: the setting exists already; write \1 without the +",
     ),
     (re.compile(r"force-add of config groups .*: '\+\+(.*)'"), r"++\1: write \1"),
     (

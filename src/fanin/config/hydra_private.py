@@ -1,4 +1,4 @@
-"""The one name of Hydra that we use and that is not public. It was tried with Hydra 1.3."""
+"""The only private name of Hydra that we use. It works with Hydra 1.3."""
 
 from argparse import ArgumentParser
 

@@ -1,4 +1,4 @@
-"""What the runner is given: one run, or one job of a sweep."""
+"""The input of the runner: a single run, or one job of a sweep."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +14,9 @@ from fanin.config.settings import GroupChoices, Settings
 
 @dataclass(frozen=True)
 class JobSpec:
-    """One run: its settings, the options chosen by name, its folder, the overrides of its line.
+    """One run: its settings, the option chosen in each group, its folder, its overrides.
 
-    sweep_folder: that of the sweep whose job it is; None for a single run.
+    sweep_folder: the folder of the sweep that the job belongs to; None for a single run.
     """
 
     settings: Settings
@@ -27,7 +27,7 @@ class JobSpec:
 
 
 def job_spec(config: DictConfig) -> JobSpec:
-    """The job that Hydra is about to run. Raises SettingError."""
+    """Make the spec of the job that Hydra is about to run. Raises SettingError."""
     hydra = HydraConfig.get()
     check(config)
     if is_single_run():

@@ -10,7 +10,7 @@ from fanin.config.project import PROJECT
 
 
 def option_names(group: str) -> list[str]:
-    """The options of a group, by name; of `experiment`, such as chapter/fifty_layers."""
+    """The names of a group's options; for `experiment`, names such as chapter/fifty_layers."""
     if group == "experiment":
         folder = PROJECT / "experiments"
         return sorted(str(p.relative_to(folder).with_suffix("")) for p in folder.rglob("*.yaml"))
@@ -24,9 +24,9 @@ def option_file(group: str, name: str) -> DictConfig:
 
 
 def changed_settings(group: str, name: str, values: dict[str, Any]) -> list[str]:
-    """The settings of a group whose values differ from those in its option's file.
+    """The settings of a group whose values differ from those in the option's file.
 
-    None for an option from another folder, whose file is not in conf/.
+    Empty if the option's file is not in conf/.
     """
     if name not in option_names(group):
         return []
@@ -35,7 +35,7 @@ def changed_settings(group: str, name: str, values: dict[str, Any]) -> list[str]
 
 
 def has_setting(group: str, option: str, name: str) -> bool:
-    """Whether an option's file has a setting. Its text is searched: it may be broken YAML."""
+    """Whether an option's file has a setting. Searches the text, which may be broken YAML."""
     path = PROJECT / "conf" / group / f"{option}.yaml"
     pattern = rf"^{re.escape(name)}:"
     return path.is_file() and bool(re.search(pattern, path.read_text(), re.MULTILINE))

@@ -1,4 +1,4 @@
-"""The resolvers of conf/: the store, the devices and the cores of this machine, as ${...:}."""
+"""The resolvers used in conf/ as ${...:}: the store, the devices and the cores of this machine."""
 
 import os
 from pathlib import Path
@@ -10,12 +10,12 @@ from fanin.config.project import PROJECT
 
 
 def is_single_run() -> bool:
-    """Whether Hydra runs a single job, and no sweep."""
+    """Whether Hydra runs a single job, not a sweep."""
     return bool(HydraConfig.get().mode != RunMode.MULTIRUN)
 
 
 def store_uri() -> str:
-    """MLflow's own variable, or the database in outputs/."""
+    """The store that MLFLOW_TRACKING_URI names, or the database in outputs/."""
     default = f"sqlite:///{PROJECT}/outputs/mlflow.db"
     return absolute_uri(os.environ.get("MLFLOW_TRACKING_URI") or default)
 
@@ -31,7 +31,7 @@ def absolute_uri(uri: str) -> str:
 
 def present_devices() -> str:
     """For an experiment that sweeps every device present: `device: ${devices:}`."""
-    from fanin.nn.device import available_devices  # torch, which no other experiment needs yet
+    from fanin.nn.device import available_devices  # imports torch, so only if used
 
     return ",".join(available_devices())
 
@@ -44,9 +44,9 @@ def cores() -> int:
 
 
 def cores_for_each(workers: int, total: int | None = None) -> int:
-    """The cores of each of so many workers; -1 stands for as many workers as cores.
+    """The cores of each worker; workers=-1 means one worker per core.
 
-    They share this machine's cores, or `total`. A single run has no launcher, and every core.
+    The workers share this machine's cores, or `total`. A single run gets every core.
     """
     if HydraConfig.initialized() and is_single_run():
         return cores()

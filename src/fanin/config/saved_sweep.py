@@ -1,7 +1,7 @@
-"""A sweep as an experiment file: written from the line that was typed, and read back.
+"""A sweep as an experiment file: written from the command line, and read back.
 
-What is read back may come from a store that others write to. Names and values are taken from
-it; `_target_`, interpolations and Hydra's own settings are not.
+The file may come from a store that others write to. Only names and values are read from it;
+`_target_`, interpolations and Hydra's own settings are refused.
 """
 
 import re
@@ -10,16 +10,16 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from fanin.config.settings import GROUPS, NON_MODEL_KEYS, SETTING_NAMES
-from fanin.measure.params import Params
+from fanin.config.settings import NON_MODEL_KEYS, SETTING_NAMES
+from fanin.measure.params import GROUPS, Params
 
 _WORDS_WITH_MEANING = ("null", "true", "false", "nan", "inf")
 
 
 class LineSetting(NamedTuple):
-    """One override of a sweep: `text` as it is written, `value` as Hydra reads it.
+    """One override of a sweep: `text` as written, `value` as Hydra reads it.
 
-    Those that are not typed come from an experiment file or a tracked run.
+    is_typed: False if it comes from an experiment file or a tracked run.
     """
 
     name: str
@@ -31,7 +31,7 @@ class LineSetting(NamedTuple):
 
     @property
     def defines_sweep(self) -> bool:
-        """Whether it says what is run, and not how."""
+        """Whether it says what runs, rather than how."""
         return self.name == "from_run" or self.name.partition(".")[0] not in NON_MODEL_KEYS
 
     @property
@@ -42,10 +42,9 @@ class LineSetting(NamedTuple):
 def experiment_content(
     base: Mapping[str, Any], line: Sequence[LineSetting], exclude: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """The content of the experiment file that is the same sweep.
+    """The content of an experiment file for the same sweep.
 
-    base: the content of the experiment file that the line chose, or {}. exclude: as in
-    sweep.exclude.
+    base: the content of the experiment file on the line, or {}. exclude: as in sweep.exclude.
     """
     options = dict(_chosen_options(base))
     values = {name: value for name, value in base.items() if name in SETTING_NAMES}
@@ -92,7 +91,7 @@ def _set(values: dict[str, Any], path: Sequence[str], value: object) -> None:
 
 
 def overrides_of_sweep(text: str) -> list[str]:
-    """The overrides that an experiment file stands for. Raises ValueError on all but values."""
+    """The overrides that repeat an experiment file. Raises ValueError on all but plain values."""
     try:
         file = yaml.safe_load(text)
         swept = file.pop("hydra", {}).get("sweeper", {}).get("params", {})
@@ -105,19 +104,19 @@ def overrides_of_sweep(text: str) -> list[str]:
             f"{_name(name)}={_sweep_values(name, str(value))}" for name, value in swept.items()
         ]
     except yaml.YAMLError as error:
-        raise ValueError("it cannot be read") from error
-    except (AttributeError, TypeError) as error:  # a text where names and values should be
-        raise ValueError("it is not a list of settings") from error
+        raise ValueError("its sweep.yaml is not valid YAML") from error
+    except (AttributeError, TypeError) as error:  # a text instead of names and values
+        raise ValueError("its sweep.yaml does not hold settings") from error
     return [*lines, f"sweep.exclude={override_text(exclude)}"] if exclude else lines
 
 
 def overrides_of_params(params: Params) -> list[str]:
-    """The overrides that a run's params stand for, the options first.
+    """The overrides that set a run's params, the options first.
 
-    Raises ValueError where they are not those of a run of fanin, or are no values.
+    Raises ValueError if fanin did not make the run, or if a param is not a plain value.
     """
     if not all(group in params for group in GROUPS):
-        raise ValueError("it is no run of fanin")
+        raise ValueError("this run was not made by fanin")
     names = [*GROUPS, *(name for name in params if name not in GROUPS)]
     kept = [name for name in names if name.split(".")[0] not in NON_MODEL_KEYS]
     return [f"{_name(name)}={_value(name, params[name])}" for name in kept]
@@ -135,27 +134,27 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 def _name(name: str) -> str:
     is_name = re.fullmatch(r"[A-Za-z]\w*(\.[A-Za-z]\w*)*", str(name), re.ASCII)
     if not is_name or name.partition(".")[0] not in SETTING_NAMES:
-        raise ValueError(f"{name} is no setting that is taken from a store")
+        raise ValueError(f"fanin does not accept the setting {name} from a stored run")
     return name
 
 
 def _value(name: str, value: object) -> str:
-    """One value of a setting. An option is a name, and no path to a file elsewhere."""
+    """The text of one value. An option must be a name, not a path to a file elsewhere."""
     if name in GROUPS and not re.fullmatch(r"[\w-]+", str(value)):
-        raise ValueError(f"{name}={value} is no option that is taken from a store")
+        raise ValueError(f"fanin does not accept the option {name}={value} from a stored run")
     return override_text(value)
 
 
 def _sweep_values(name: str, text: str) -> str:
-    """Several values as they were typed. In braces a group would take any class."""
+    """The values of a sweep, as typed. Braces are refused: in them a group takes any class."""
     if "{" in text or (name in GROUPS and re.search(r"[./\\]", text)):
-        raise ValueError(f"{name}={text} is no sweep that is taken from a store")
+        raise ValueError(f"fanin does not accept the sweep {name}={text} from a stored run")
     return text
 
 
 def _without_interpolation(text: str) -> str:
     if "${" in text:
-        raise ValueError(f"{text} is no value that is taken from a store")
+        raise ValueError(f"fanin does not accept the value {text} from a stored run")
     return text
 
 

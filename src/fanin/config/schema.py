@@ -1,4 +1,4 @@
-"""The schema that Hydra composes, and the checks that it cannot make: names, ranges, choices."""
+"""The schema for Hydra, and the checks that a schema cannot make: names, ranges, choices."""
 
 import re
 from dataclasses import fields
@@ -11,8 +11,9 @@ from fanin.config import resolvers
 from fanin.config.errors import SettingError
 from fanin.config.options import option_names
 from fanin.config.project import PROJECT
-from fanin.config.settings import GROUPS, GroupChoices, Settings
+from fanin.config.settings import GroupChoices, Settings
 from fanin.config.spelling import did_you_mean, nearest
+from fanin.measure.params import GROUPS
 
 CHOICES = {
     "dtype": ("float32", "float64", "bfloat16", "float16"),
@@ -55,8 +56,8 @@ def check(config: DictConfig) -> None:
     for setting, choices in CHOICES.items():
         value = OmegaConf.select(config, setting)
         if value not in choices:
-            meant = did_you_mean(str(value), choices)
-            raise SettingError(f"{setting}={value}: use one of {', '.join(choices)}{meant}")
+            hint = did_you_mean(str(value), choices)
+            raise SettingError(f"{setting}={value}: use one of {', '.join(choices)}{hint}")
     if config.seed + config.replicas - 1 > MAX_SEED:
         raise SettingError(
             f"seed={config.seed} replicas={config.replicas}: "
@@ -69,7 +70,7 @@ def check(config: DictConfig) -> None:
 
 
 def reject_sweep_options(config: DictConfig) -> None:
-    """Raise SettingError where a single run has settings of a sweep."""
+    """Raise SettingError if a single run has settings of a sweep."""
     if config.from_run is not None:
         raise SettingError(f"from_run={config.from_run}: repeats a run as a sweep; add -m")
     for name, value in config.sweep.items():
@@ -79,13 +80,13 @@ def reject_sweep_options(config: DictConfig) -> None:
 
 
 def _check_names(config: DictConfig) -> None:
-    """Every setting is known, none is missing, and each group is an option."""
+    """Check that every setting is known, none is missing, and each group is an option."""
     known = [field.name for field in fields(Settings)]
     for name in map(str, config):
         if name not in known:
             raise SettingError(f"{name}: no such setting{nearest(name, known)}")
     for name in known:
-        if name not in config:  # or its value is ???, which Hydra counts as not there
+        if name not in config:  # or its value is ???, which counts as missing
             raise SettingError(f"{name} is missing: give it a value")
     for group in GROUPS:
         if not isinstance(config[group], DictConfig):
@@ -100,7 +101,7 @@ def group_choices(hydra: Any) -> GroupChoices:
             raise SettingError(f"{group}: use the name of one option, or -m and commas for several")
     for group in (*GROUPS, "experiment"):
         option = choices.get(group)
-        if option and option.endswith((".yaml", ".yml")):  # Hydra would take it for the name
+        if option and option.endswith((".yaml", ".yml")):  # Hydra would accept the file name
             known = nearest(option, option_names(group))
             raise SettingError(f"{group}={option}: no such option{known}")
     return {name: choices.get(name) for name in (*GROUPS, "experiment")}

@@ -1,6 +1,6 @@
-"""The settings of a run, typed. They are Hydra's schema, and what the runner is given.
+"""The typed settings of a run: Hydra's schema and the input of the runner.
 
-The classes are not frozen: OmegaConf would make a frozen schema read-only while it composes.
+The classes are not frozen, because OmegaConf makes a frozen schema read-only.
 """
 
 from collections.abc import Mapping
@@ -11,9 +11,8 @@ from omegaconf import MISSING
 
 from fanin.measure.claims import Claim
 
-GROUPS = ("init", "activation", "data", "loss", "device")
 NON_MODEL_KEYS = ("tracking", "claims", "sweep", "from_run")
-"""Settings that say how a run comes about, and not what it is."""
+"""Settings that say how a run is made and tracked, not what it computes."""
 
 GroupChoices = Mapping[str, str | None]
 """The option chosen in each group, and the experiment file, by name."""
@@ -41,7 +40,7 @@ class Tracking:
 
 @dataclass
 class Sweeping:
-    """How a sweep is run. No job is given any of it."""
+    """How a sweep runs. Its jobs do not see these settings."""
 
     resume: bool = False
     plan: bool = False
@@ -51,7 +50,7 @@ class Sweeping:
 
 @dataclass
 class Claims:
-    """What an experiment file expects; `strict` makes a broken claim end with status 1."""
+    """The expectations of an experiment file; with `strict`, a broken claim exits with status 1."""
 
     strict: bool = False
     made: list[Claim] = field(default_factory=list)
@@ -86,7 +85,7 @@ class Settings:
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> "Settings":
-        """The settings with these values, as `as_values` gives them."""
+        """Make the settings from plain values, in the form that `as_values` returns."""
         claims = values["claims"]
         parts = {
             "timing": Timing(**values["timing"]),
@@ -97,11 +96,11 @@ class Settings:
         return cls(**{**values, **parts})
 
     def as_values(self) -> dict[str, Any]:
-        """Plain values, without the claims that are made, which no job has a use for."""
+        """The settings as plain values, without claims.made, which no job needs."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         parts = {name: dict(vars(values[name])) for name in ("timing", "tracking", "sweep")}
         return {**values, **parts, "claims": {"strict": self.claims.strict, "made": []}}
 
 
 SETTING_NAMES = tuple(each.name for each in fields(Settings) if each.name not in NON_MODEL_KEYS)
-"""Those that say what a run is."""
+"""The settings that say what a run computes."""

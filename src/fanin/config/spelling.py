@@ -1,4 +1,4 @@
-"""The name that was meant, where one was typed that is not there."""
+"""Suggestions for misspelled names."""
 
 import difflib
 from collections.abc import Collection
@@ -45,17 +45,17 @@ OTHER_NAMES = {
     "xavier_normal": ("xavier",),
     "xavier_uniform": ("glorot",),
 }
-"""What else people call our options and settings; of several, those that the place has."""
+"""Other common names of our options and settings -> our names, in any group."""
 
 
 def nearest(wrong: str, known: Collection[str]) -> str:
-    """The end of a line that refuses a name: what was meant, and all that would work."""
+    """The end of an error line: a suggestion for the wrong name, and all known names."""
     return did_you_mean(wrong, known) + (f" ({', '.join(known)})" if known else "")
 
 
 def did_you_mean(wrong: str, known: Collection[str]) -> str:
-    """The known name that is meant, by another word or by one spelled nearly so, as a question."""
+    """A question that suggests the known name closest to a wrong one; empty if none is close."""
     plain = wrong.lower().replace("-", "_").removesuffix(".yaml").removesuffix(".yml")
-    meant = [name for name in (plain, *OTHER_NAMES.get(plain, ())) if name in known]
-    names = meant or difflib.get_close_matches(plain, known, n=1)
+    synonyms = [name for name in (plain, *OTHER_NAMES.get(plain, ())) if name in known]
+    names = synonyms or difflib.get_close_matches(plain, known, n=1)
     return f"; did you mean {' or '.join(names)}?" if names else ""

@@ -1,4 +1,4 @@
-"""A sweep's line becomes its jobs: composed and checked, before torch and mlflow are imported."""
+"""Composes and checks the jobs of a sweep, before torch and mlflow are imported."""
 
 import itertools
 import re
@@ -21,21 +21,20 @@ from fanin.config.resolvers import absolute_uri
 from fanin.config.saved_sweep import LineSetting, override_text
 from fanin.config.schema import check, group_choices
 from fanin.config.settings import (
-    GROUPS,
     NON_MODEL_KEYS,
     Claims,
     Sweeping,
     Tracking,
 )
 from fanin.config.sweep_spec import ComposedJob, SweepSpec
-from fanin.measure.params import matches
+from fanin.measure.params import GROUPS, matches
 
 OverridesOfRun = Callable[[str, Tracking], list[str]]
-"""(the id of a tracked run or sweep, its store) -> the overrides that it stands for."""
+"""(id of a tracked run or sweep, its store) -> the overrides that repeat it."""
 
 
 class SweepComposer:
-    """Reads the lines of one sweep. Hydra has composed `config` without what is swept."""
+    """Reads the command line of a sweep. Hydra composed `config` without the swept values."""
 
     def __init__(self, config: DictConfig, loader: ConfigLoader) -> None:
         self._config = config
@@ -49,9 +48,9 @@ class SweepComposer:
         file_sweeps: dict[str, Any],
         overrides_of_run: OverridesOfRun,
     ) -> SweepSpec:
-        """The sweep that was typed. Raises SettingError, or what Hydra raises.
+        """Read the sweep from its command line. Raises SettingError and Hydra's errors.
 
-        file_sweeps: what an experiment file sweeps, such as {"depth": "10,50"}.
+        file_sweeps: the values that an experiment file sweeps, such as {"depth": "10,50"}.
         """
         config = self._config
         if config.tracking.uri.startswith("sqlite:"):  # others stay unresolved: multirun.yaml
@@ -90,9 +89,9 @@ class SweepComposer:
     def _overrides_of_run(
         self, typed: Sequence[Override], overrides_of_run: OverridesOfRun, tracking: Tracking
     ) -> list[str]:
-        """What a tracked run or sweep consists of, where it differs from the defaults.
+        """The overrides of a tracked run or sweep that differ from the defaults.
 
-        An option that was typed brings settings of its own.
+        A typed option replaces the settings of its group.
         """
         if group_choices(self._config.hydra)["experiment"]:
             raise SettingError("from_run and experiment: each is a sweep; use one of them")
@@ -118,7 +117,7 @@ class SweepComposer:
         for job in jobs:
             try:
                 template, values = self._compose(job)
-            except (HydraException, OmegaConfBaseException) as error:
+            except (HydraException, OmegaConfBaseException, SettingError) as error:
                 values = single_values(job)
                 if not _is_excluded(exclude, values):
                     _explain_missing_setting(error, jobs)
@@ -128,11 +127,11 @@ class SweepComposer:
         return tuple(composed)
 
     def _compose(self, job: list[str]) -> tuple[ConfigTemplate, Values]:
-        """A job's configuration, its names and ranges checked."""
+        """Compose a job's configuration, and check its names and ranges."""
         options, values = self.loader.split_overrides(job) or (tuple(job), {})
         key = (*options, *values)
         if values and key in self._templates:
-            with suppress(OmegaConfBaseException):  # Hydra words it better, below
+            with suppress(OmegaConfBaseException):  # the code below raises a clearer error
                 check(self._templates[key].with_values(values))
                 return self._templates[key], values
         config = self.loader.load_sweep_config(self._config, job)
@@ -144,7 +143,7 @@ class SweepComposer:
 
 
 def single_values(job: Sequence[str]) -> dict[str, Any]:
-    """The settings of a job by their overrides alone."""
+    """The settings that a job's overrides give, without composing."""
     overrides = map(parse_override, job)
     return {o.key_or_group: o.value() for o in overrides if not o.is_delete()}
 
@@ -155,9 +154,9 @@ def _is_excluded(exclude: Any, values: Values) -> bool:
 
 
 def _explain_missing_setting(error: Exception, jobs: Sequence[list[str]]) -> None:
-    """Where some swept options have a setting and others lack it, raise a SettingError.
+    """Raise SettingError if some swept options have a setting and others lack it.
 
-    Names the options that lack it, and the lines that would work.
+    The error names the options that lack it, and the command lines that work.
     """
     cause: BaseException | None = error
     while cause and not isinstance(cause, (ConfigKeyError, ConfigAttributeError)):
@@ -183,32 +182,33 @@ def _explain_missing_setting(error: Exception, jobs: Sequence[list[str]]) -> Non
 
 
 def _reject_sweep_of(override: Override) -> None:
-    """Raise SettingError for a sweep of what cannot be swept."""
+    """Raise SettingError if the setting cannot be swept."""
     if override.key_or_group == "experiment":
         raise SettingError(
-            f"{override.input_line}: each has a sweep of its own; run them one at a time"
+            f"{override.input_line}: experiments cannot be swept; run them one at a time"
         )
     if _first_part(override) in NON_MODEL_KEYS:
-        raise SettingError(f"{override.input_line}: holds for all jobs; give it one value")
+        raise SettingError(f"{override.input_line}: cannot be swept; it applies to the whole sweep")
 
 
 def _sweeps_of_file(sweeps: dict[str, Any]) -> list[str]:
     for name, value in sweeps.items():
         if not isinstance(value, str | int | float):
             raise SettingError(
-                f"hydra.sweeper.params.{name}={value}: write a sweep as one text, {name}: 1,2,3"
+                f"hydra.sweeper.params.{name}={value}: "
+                f"write the values as one string, {name}: 1,2,3"
             )
     return [f"{name}={value}" for name, value in sweeps.items()]
 
 
 def _split_jobs(line: Sequence[Override]) -> list[list[str]]:
-    """The overrides of each job: every combination of what is swept, the last setting fastest."""
+    """The overrides of each job: all combinations of swept values, the last setting fastest."""
     settings = [o for o in line if _first_part(o) not in ("sweep", "from_run")]
     choices = {o.get_key_element(): [*_job_overrides(o)] for o in settings}
     jobs = [[*job] for job in itertools.product(*choices.values())]
     if not jobs:
         shown = " ".join(str(override.input_line) for override in line)
-        raise SettingError(f"{shown}: a sweep of no jobs; give it a value")
+        raise SettingError(f"{shown}: this sweep has no jobs; give the setting at least one value")
     return jobs
 
 
@@ -219,7 +219,10 @@ def _job_overrides(override: Override) -> Iterator[str]:
     elif override.is_discrete_sweep():
         yield from (f"{key}={value}" for value in override.sweep_string_iterator())
     else:
-        raise SettingError(f"{override.input_line}: has no end; name values, or use range(...)")
+        raise SettingError(
+            f"{override.input_line}: a continuous range cannot be swept; "
+            "list values or use range(...)"
+        )
 
 
 def _line_setting(override: Override, *, is_typed: bool = True) -> LineSetting:

@@ -1,4 +1,4 @@
-"""What the runner is given of a sweep: its line, and its jobs, composed."""
+"""The input of the runner for a sweep: its command line and its composed jobs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +11,9 @@ from fanin.config.settings import Claims, GroupChoices, Sweeping, Tracking
 
 @dataclass(frozen=True)
 class ComposedJob:
-    """One job: its overrides, the template of its configuration, and its values on it.
+    """One job: its overrides, the template of its configuration, and the values set on it.
 
-    template: None for a job that cannot be composed, and that sweep.exclude leaves out.
+    template: None for a job that cannot be composed and is excluded by sweep.exclude.
     """
 
     overrides: list[str]
@@ -23,10 +23,10 @@ class ComposedJob:
 
 @dataclass(frozen=True)
 class SweepSpec:
-    """A sweep whose every job has been composed.
+    """A sweep with all its jobs composed.
 
-    line: each override, typed or brought by a file or a tracked run. overrides: as typed.
-    exclude: sweep.exclude, of the line or else of the experiment file, unchecked.
+    line: every override, typed or from an experiment file or a tracked run. overrides: as typed.
+    exclude: sweep.exclude from the command line or else the experiment file, not checked yet.
     config_yaml: the sweep's own configuration, for multirun.yaml.
     """
 

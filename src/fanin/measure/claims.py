@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 from fanin.measure.params import Params, matches
 
-if TYPE_CHECKING:  # the schema needs Claim, and must not wait for torch
+if TYPE_CHECKING:  # the schema imports Claim, and must not import torch
     from fanin.measure.profile import Profile
     from fanin.measure.result import RunResult
 
 
 class ClaimVerdict(str, Enum):
-    """UNTESTED: no job that ended well tests the claim."""
+    """UNTESTED: no finished job tests the claim."""
 
     KEPT = "kept"
     BROKEN = "broken"
@@ -37,10 +37,10 @@ class ClaimVerdict(str, Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """How a claim fared against the jobs of a sweep.
+    """The outcome of a claim.
 
-    says: the claim's. metric: with the layer and what it is divided by, if the claim names them.
-    expected, measured: as texts, such as "0.1 to 3" and "0.53".
+    says: as in the claim. metric: with the layer and the divisor, if the claim names them.
+    expected, measured: texts such as "0.1 to 3" and "0.53".
     """
 
     says: str
@@ -121,7 +121,7 @@ class Claim:
         return f"{self.metric}{layer}{f', over that of {base}' if base else ''}"
 
     def _digits(self) -> int:
-        """As many as its bounds have, so that both can be compared by eye; at least 3."""
+        """The digits to show: as many as the bounds have, at least 3."""
         bounds = [bound for bound in self._bounds() if math.isfinite(bound)]
         digits = [
             f"{bound:.12e}".split("e")[0].replace(".", "").strip("-").rstrip("0")

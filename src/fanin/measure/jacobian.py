@@ -1,4 +1,4 @@
-"""The spectrum of the input-output Jacobian: how each direction fares, not only their average.
+"""The spectrum of the input-output Jacobian: what happens to each direction, not only on average.
 
 J = dh/dx, with x an input and h the activations of the last hidden layer. Its transpose is the
 product of w and diag(phi'(z)) over the hidden layers in order. A singular value is the factor by
@@ -23,7 +23,7 @@ from fanin.nn.network import Network
 Array = np.ndarray
 
 INPUTS = 4
-"""This many inputs from the start of the batch have a Jacobian each."""
+"""The number of inputs, from the start of the batch, that get a Jacobian."""
 
 
 @dataclass(frozen=True)

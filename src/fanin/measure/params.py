@@ -1,11 +1,14 @@
-"""The params of a run: option names and settings, flat, in the types that the configuration gave.
+"""The params of a run: option names and settings, flat, in the types of the configuration.
 
-MLflow stores texts. `format_value` writes them and `parse_value` reads them back, here alone.
+MLflow stores texts. Only `format_value` writes them, and only `parse_value` reads them back.
 """
 
 import ast
 from collections.abc import Mapping
 from typing import Any
+
+GROUPS = ("init", "activation", "data", "loss", "device")
+"""The params that are names of options: always texts."""
 
 ParamValue = bool | int | float | str | None | list[Any] | dict[str, Any]
 Params = Mapping[str, ParamValue]
@@ -18,7 +21,7 @@ def format_value(value: ParamValue) -> str:
 
 
 def parse_value(text: str) -> ParamValue:
-    """The value that `format_value` wrote as this text; a text that is no literal stays itself."""
+    """The value that `format_value` wrote as this text; the text itself if it is not a literal."""
     try:
         value: ParamValue = ast.literal_eval(text)
     except (SyntaxError, ValueError, MemoryError, RecursionError):

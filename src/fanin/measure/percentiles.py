@@ -1,4 +1,4 @@
-"""Percentiles over replicas or runs, in which a value that is not finite ranks above all others."""
+"""Percentiles over replicas or runs; a value that is not finite ranks above all others."""
 
 from collections.abc import Iterator, Mapping
 
@@ -13,7 +13,7 @@ BAND = {"_low": 16, "_high": 84}
 def with_band(curves: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
     """(name, (depth,)): the median of each curve, (depth, replicas), and its band if replicas > 1.
 
-    At least one curve; all have one shape.
+    curves: at least one; all have the same shape.
     """
     stacked = np.stack(list(curves.values()))  # (curves, depth, replicas)
     endings = {"": 50} | (BAND if stacked.shape[-1] > 1 else {})

@@ -30,7 +30,7 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Profile:
-    """`curves`: name -> (depth,), nan where there is no finite value. `numbers`: all finite."""
+    """`curves`: name -> (depth,), nan for layers without a finite value. `numbers`: all finite."""
 
     depth: int
     curves: dict[str, Array]
@@ -44,7 +44,7 @@ class Profile:
                     yield name, layer, value
 
     def rows(self) -> list[dict[str, float | int | None]]:
-        """One row per layer, with None where there is no finite value."""
+        """One row per layer, with None for values that are not finite."""
         return [
             {"layer": layer + 1}
             | {
@@ -106,8 +106,8 @@ def measure(
 def median(profiles: Sequence[Profile]) -> Profile:
     """Several profiles, at least one, as if they were replicas: the median, `_low` and `_high`.
 
-    A profile that is less deep than the others counts as far as it goes. Theory is the same for
-    all but for its scale, so its curves have a median only.
+    A shallower profile counts only at the layers that it has. Runs share one theory up to scale, so
+    theory curves get only a median.
     """
     if len(profiles) == 1:
         return profiles[0]
@@ -132,7 +132,7 @@ def _finite_profile(depth: int, curves: dict[str, Array], numbers: dict[str, flo
 def _median_number(name: str, profiles: Sequence[Profile]) -> float:
     """The median of the profiles that have the number.
 
-    A missing loss was not finite. Of the first non-finite layers, the smallest counts.
+    A missing loss was not finite. Of the first non-finite layers, the smallest is taken.
     """
     missing = math.inf if name == LOSS else math.nan
     values = [profile.numbers.get(name, missing) for profile in profiles]

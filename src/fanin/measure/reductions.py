@@ -21,10 +21,10 @@ from torch import Tensor
 from fanin.nn.activations import Activation
 
 DEAD_BELOW = 1e-6
-"""A unit counts as dead on an input where |phi'| is below this share of its largest value."""
+"""A unit counts as dead on an input if |phi'| is below this share of its largest value."""
 
 SATURATED_BELOW = 0.05
-"""An entry counts as saturated where |phi'| is below this share of its largest value."""
+"""An entry counts as saturated if |phi'| is below this share of its largest value."""
 
 RowReduction = Callable[..., tuple[Tensor, ...]]
 """(stacks) -> tensors whose first dimension is the layers."""
@@ -52,7 +52,7 @@ def correlation(a: Tensor) -> Tensor:
 
     With unit vectors u_i, the cosines of all pairs sum to |sum u_i|^2 - n. An input whose
     activations are all zero has no direction and is left out. nan if fewer than two inputs are
-    left, and in a layer of one unit, where a direction is only a sign.
+    left, and in a layer of one unit, in which a direction is only a sign.
     """
     return _correlation(a, *_by_layers(_norms_and_units, a))
 
@@ -176,7 +176,7 @@ def _reduce_any_scale(
 
 
 def _in_range(norms: Tensor) -> Tensor:
-    """Where the summed squares can neither have overflowed nor have lost digits."""
+    """Whether the summed squares can neither have overflowed nor have lost digits."""
     limits = torch.finfo(norms.dtype)
     low, high = float(limits.tiny) ** 0.4, float(limits.max) ** 0.4
     in_range: Tensor = (norms > low) & (norms < high)

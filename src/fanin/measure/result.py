@@ -1,4 +1,4 @@
-"""The result of one run: what the runner makes, the store keeps, and figures and tables show."""
+"""The result of one run, as the runner makes it and as figures and tables show it."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,10 @@ from fanin.measure.profile import Profile
 
 @dataclass(frozen=True)
 class RunResult:
-    """A run that ended well: its params, what was measured, and what that means.
+    """A finished run: its params, its measurements, and their meaning.
 
     verdict: one word, see verdict.py. explanation: the measurement behind it, in a sentence.
-    advice: what to try instead, where the signal does not survive. job: the job's number in its
+    advice: what to try instead, if the signal does not survive. job: the job's number in its
     sweep. name, run_id: of the MLflow run; the id is None until the store has the run.
     """
 

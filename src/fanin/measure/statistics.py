@@ -1,7 +1,7 @@
-"""The table of statistics: each curve over the layers that a run has is one entry here.
+"""The table of statistics: one entry for each curve of a run.
 
 The names of curves, the plots and their labels, and the documentation follow from the table. A new
-statistic is a new entry, and a function in reductions.py where none there computes it.
+statistic is a new entry, and a function in reductions.py if none there computes it.
 """
 
 from collections.abc import Callable
@@ -21,9 +21,9 @@ STD, GRADIENT = "activation/std", "gradient/preactivation_norm"
 
 
 class Readings:
-    """What statistics read: a network that holds a pass, its times, and reductions they share.
+    """The inputs of the statistics: a network that holds a pass, its times, and shared reductions.
 
-    A reduction is computed when the first statistic asks for it. Each is (depth, replicas).
+    A reduction is computed when a statistic first needs it. Each is (depth, replicas).
     """
 
     def __init__(self, network: Network, times: Times) -> None:
@@ -49,14 +49,14 @@ class Statistic:
     """One curve of a run, a value per layer and replica.
 
     name: of the curve in MLflow. label: of its axis in a plot. meaning: a sentence, with the unit.
-    scale: of its axis; "log" for positive values over many powers of ten. direction: the pass that
-    it belongs to, whose first non-finite layer ends the curve.
+    scale: of its axis; "log" for positive values over many powers of ten. direction: the half
+    of the pass that it belongs to; the first non-finite layer there ends the curve.
 
     read: gives (depth, replicas), in float64 on the CPU. applies: whether a network has the curve.
 
     opposite: the curve drawn beneath this one on the interactive page, if this one is drawn on top.
     per_replica: False if all replicas share one value, (depth, 1): there is no band, and the curve
-    does not end where values stop being finite.
+    does not end when values stop being finite.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The numbers of a run that are not curves: their names, and how those of the curves are made."""
+"""The numbers of a run that are not curves: their names, and how they follow from the curves."""
 
 import math
 
@@ -25,8 +25,8 @@ SUMMARIES = {
     "summary/backward_ms": "Time of the backward pass, output layer included, in ms.",
     "summary/product_ms": "Time of the bare product of the inputs with the first layer's weights, "
     "in ms; with timing.product=true.",
-    "summary/fit_steps": "Rescalings that an init which is fitted to the data made, in the "
-    "replica that needed most.",
+    "summary/fit_steps": "Rescaling steps of a data-dependent init (LSUV); the largest count "
+    "over replicas.",
     "summary/jacobian_mean_square": "Mean of the squared singular values of dh/dx over "
     "hidden_size; with jacobian=true.",
     "summary/jacobian_spread": "Std of the squared singular values over their mean; "
@@ -35,7 +35,7 @@ SUMMARIES = {
     "summary/std_spread": "Std over replicas of the log of the last layer's std; "
     "with replicas over 1.",
 }
-"""name -> meaning, of all that may be measured; theory adds its own."""
+"""name -> meaning, of every measured number; theory adds its own."""
 
 
 def growth(curve: Array) -> float:

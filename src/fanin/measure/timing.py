@@ -1,7 +1,7 @@
-"""The clock: how long a pass takes, layer by layer and in total.
+"""Timing: how long a pass takes, layer by layer and in total.
 
-The clock wraps the passes from outside, so no time includes a statistic. A device that runs ahead
-of its host records events on its own timeline: stopping it after each layer would slow it down.
+The times include no statistics. A device that runs ahead of its host records events on its own
+timeline, since stopping it after each layer would slow it down.
 """
 
 import time

@@ -1,9 +1,9 @@
 """The verdict: one word on whether the signal survives, and the measurement behind it.
 
 The first word of VERDICTS that holds is the verdict, with one exception: of dead, saturated,
-exploding and vanishing it is the one that the pass meets first, forward and then back. (A dead
-layer ends the signal, so that it vanishes afterwards is no news.) With several replicas their
-median decides.
+exploding and vanishing, the one that comes first in the pass counts, forward and then back.
+(After a dead layer, a vanishing signal is expected, so only `dead` is reported.) With several
+replicas their median decides.
 
 Where the thresholds come from: a typical healthy net of depth 50 and width 100 stays within a
 hundredfold whatever its seed. The log of its rms varies by about 0.8 from seed to seed (Hanin and
@@ -108,7 +108,7 @@ def _judge(profile: Profile) -> Judgement:
 
 
 def _activation_sizes(profile: Profile) -> tuple[str, Array]:
-    """The curve that tells the size of the activations, after its name."""
+    """The name and the values of the curve that gives the size of the activations."""
     sizes, means = profile.curves["activation/std"], profile.curves["activation/mean"]
     if means.any() and not sizes.any():  # a single value has no std
         return "the mean activation", np.abs(means)
@@ -189,7 +189,7 @@ def _describe_change(word: str, sizes: Array) -> tuple[str, int]:
     factor = growth(sizes[: worst + 1])
     if word == "exploding":
         return f"grows by {short(factor)} a layer", worst
-    # Sizes that reach 0 in one step have no factor, or one that means nothing.
+    # Sizes that reach 0 in one step have no meaningful factor.
     return f"falls by {short(factor)} a layer" if factor < 1 else "is gone", worst
 
 

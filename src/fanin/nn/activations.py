@@ -1,7 +1,7 @@
-"""Activations: each value beside its derivative.
+"""Activations, each with its derivative.
 
 `forward(z)` gives a = phi(z) and `derivative(z, a)` gives phi'(z), element by element, in the
-shape and dtype of z. A derivative takes the value too, because several are shortest in terms of
+shape and dtype of z. A derivative also gets the value, because several are shortest in terms of
 it. At a kink the derivative is the one that PyTorch chooses, so that both agree everywhere.
 
 A new activation is a subclass with these two methods and a YAML file in conf/activation.

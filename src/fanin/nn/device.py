@@ -51,7 +51,7 @@ def cgroup_limits(
     """
     try:
         lines = membership.read_text().splitlines()
-    except OSError:  # no Linux
+    except OSError:  # not Linux
         return
     for line in lines:
         _, controllers, path = line.split(":", 2)
@@ -69,7 +69,7 @@ def cgroup_limits(
 
 
 def _read_limit(file: Path) -> int | None:
-    """None if there is no such file, or no limit: the word max, or in v1 a number near 2^63."""
+    """The limit in bytes; None if the file is missing or says max. (v1 says about 2^63 instead.)"""
     try:
         text = file.read_text().strip()
     except OSError:

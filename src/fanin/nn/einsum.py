@@ -1,6 +1,7 @@
 """Einstein summation, built from strides and elementwise products.
 
-`einsum("bik,bkj->bij", x, y)`: each letter is an index with a size. The chapter's rules:
+`einsum("bik,bkj->bij", x, y)`: each letter is an index with a size. The rules, from the
+chapter "A Neural Net from the Foundations":
 
 1. An index that is repeated on the left and absent on the right is summed.
 2. An index appears at most twice on the left.

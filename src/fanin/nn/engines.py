@@ -1,7 +1,7 @@
 """Three engines for one network: ours, and two ways to let PyTorch's autograd run it.
 
     manual              the network of fanin.nn.network, forward and backward by hand
-    autograd_function   each operation a torch.autograd.Function that carries our pair
+    autograd_function   each operation a torch.autograd.Function around our pair of functions
     module              nn.Module layers and plain autograd, the usual way
 
 They share the mathematics: the second calls the same value and gradient functions as the first;

@@ -1,4 +1,4 @@
-"""The dense layer: y = x @ w + b, and what flows back through it.
+"""The dense layer: y = x @ w + b, and its gradients.
 
 Shapes, with any leading dimensions (replicas) in front:
 

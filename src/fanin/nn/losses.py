@@ -1,4 +1,4 @@
-"""Losses: each value beside its gradient with respect to the network's output.
+"""Losses, each with its gradient with respect to the network's output.
 
     out (replicas, batch, outputs)   forward -> (replicas,)   backward -> out's shape
 
@@ -14,7 +14,10 @@ from torch import Tensor
 
 
 class Loss(ABC):
-    """takes_classes: whether its targets are class numbers 0, 1, 2, ... rather than values."""
+    """A loss of the network's output against the targets.
+
+    takes_classes: whether the targets are class numbers 0, 1, 2, ... rather than values.
+    """
 
     takes_classes: ClassVar[bool] = False
 

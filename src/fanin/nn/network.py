@@ -96,4 +96,4 @@ class Network:
             after_layer()
 
     def collect(self) -> None:
-        """Copy what the last pass left outside the stacks into them; here there is nothing."""
+        """Copy results outside the stacks into them. Nothing to do here; subclasses override it."""

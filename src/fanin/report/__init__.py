@@ -1,1 +1,1 @@
-"""What people see of results: tables, figures, pages, sentences. Imports theory, measure, nn."""
+"""Presents results: tables, figures, pages, sentences. Imports theory, measure, nn."""

@@ -1,4 +1,4 @@
-"""A setting in which results differ, with its values in the order in which figures show them."""
+"""A setting in which results differ, with its values in the order of figures."""
 
 import math
 from bisect import bisect_left
@@ -12,9 +12,9 @@ from fanin.measure.params import Params, format_value, is_number
 from fanin.measure.result import RunResult
 
 MAX_COLOURS = 10
-"""More values than these cannot each have a colour of their own."""
+"""The most values that can each have their own colour."""
 MISSING = "-"
-"""What stands for a setting that a run does not have."""
+"""The label for a setting that a run does not have."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Axis:
     """A setting and its values.
 
     labels: the values as texts; numbers by size, others in the order of the sweep. numbers: the
-    value of each label, where all values are numbers; the largest one where the label is a range.
+    value of each label, if all values are numbers; the largest value if the label is a range.
     """
 
     name: str
@@ -35,11 +35,11 @@ class Axis:
 
     @property
     def has_colour_scale(self) -> bool:
-        """Whether a continuous scale of colours shows its values, since they are too many."""
+        """Whether there are so many values that a continuous colour scale shows them."""
         return self.is_numeric and len(self.labels) > MAX_COLOURS
 
     def grouped(self, count: int) -> "Axis":
-        """This numeric axis with its values in `count` ranges, as many values in each."""
+        """This numeric axis with its values in `count` ranges of equally many values."""
         ranges = np.array_split(np.arange(len(self.labels)), count)
         return Axis(
             self.name,
@@ -56,7 +56,7 @@ class Axis:
 
 
 def make_axis(name: str, results: Sequence[RunResult]) -> Axis:
-    """The axis of a setting; numeric where every result has a finite number for it."""
+    """The axis of a setting; numeric if every result has a finite number for it."""
     values = [result.params.get(name) for result in results]
     numbers = [cast(float, value) for value in values if is_number(value)]
     if len(numbers) == len(values) and all(map(math.isfinite, numbers)):
@@ -67,5 +67,5 @@ def make_axis(name: str, results: Sequence[RunResult]) -> Axis:
 
 
 def format_setting(params: Params, name: str) -> str:
-    """The text of a param's value; MISSING where there is none."""
+    """The text of a param's value; MISSING if the run lacks it."""
     return format_value(params[name]) if name in params else MISSING

@@ -1,7 +1,8 @@
 """A comparison: which results share a line, and what colours and panels stand for.
 
-Results that differ only in their seed share a line, their median with a band. So do others where
-a panel would hold more lines than an eye can tell apart: a thousand results make tens of lines.
+Results that differ only in their seed share a line, which shows their median with a band. Other
+results also share a line if a panel would have too many lines to tell apart: a thousand results
+make tens of lines.
 """
 
 import math
@@ -17,9 +18,9 @@ from fanin.report.line import Line
 SEEDS = ("seed", "data.seed")
 MAX_PANELS = 16
 MAX_LINES = 40
-"""Lines in a panel; also values of a numeric axis that a scale of colours tells apart."""
+"""The most lines in a panel, and the most values that a colour scale can tell apart."""
 PANEL_RANGES = 8
-"""Ranges into which a numeric axis of too many panels is divided."""
+"""The number of ranges for a numeric axis that would need too many panels."""
 _BAND = "the band holds the middle two thirds"
 
 
@@ -28,7 +29,7 @@ class Comparison:
     """Results as figures and tables show them.
 
     axes: the settings in which they differ, except seeds. colour_axis, panel_axes: the settings
-    that a line's colour and its panel show. lines: in the order of the sweep.
+    shown by the colour of a line and by its panel. lines: in the order of the sweep.
     """
 
     title: str
@@ -40,7 +41,7 @@ class Comparison:
 
     @cached_property
     def panels(self) -> dict[str, list[Line]]:
-        """A panel's title, such as "depth=50", -> its lines; "" where there is only one panel."""
+        """A panel's title, such as "depth=50", -> its lines; "" if there is only one panel."""
         panels: dict[str, list[Line]] = defaultdict(list)
         for line in self.lines:
             title = ", ".join(f"{axis.name}={line.settings[axis.name]}" for axis in self.panel_axes)
@@ -49,7 +50,7 @@ class Comparison:
 
     @property
     def caption(self) -> str:
-        """What a line and its band stand for; empty where each line is a single network."""
+        """What a line and its band stand for; empty if each line is a single network."""
         parts = [*self._describe_median(), *self._describe_same_colour()]
         return "; ".join(parts)
 
@@ -70,13 +71,13 @@ class Comparison:
 
 
 def describe_count(counts: Sequence[int]) -> str:
-    """Such as "8 runs", or "6 to 7 runs" where the counts differ."""
+    """Such as "8 runs", or "6 to 7 runs" if the counts differ."""
     least, most = min(counts), max(counts)
     return f"{most} runs" if most == least else f"{least} to {most} runs"
 
 
 def describe_merged(settings: Sequence[str]) -> str:
-    """The end of a sentence on runs that differ in these settings; empty without any."""
+    """The end of a sentence about runs that differ in these settings; empty if there are none."""
     return f" over all values of {' and '.join(settings)}" if settings else ""
 
 
@@ -85,7 +86,7 @@ def has_replicas(results: Sequence[RunResult]) -> bool:
 
 
 def compare(results: Sequence[RunResult], settings: Sequence[str], title: str) -> Comparison:
-    """results: at least one. settings: those in which they differ."""
+    """Make the comparison of results, at least one, that differ in these settings."""
     candidates = [make_axis(name, results) for name in settings if name not in SEEDS]
     axes = [axis for axis in candidates if len(axis.labels) > 1]
     colour, panels = _choose_roles(axes)
@@ -106,7 +107,7 @@ def _group_lines(
     panels: Sequence[Axis],
     separating: Sequence[Axis],
 ) -> Comparison:
-    """Results that agree on the separating axes share a line."""
+    """Group the results into lines: those that agree on the separating axes share one."""
     by_name = {axis.name: axis for axis in separating}
     names = [axis.name for axis in axes if axis.name in by_name]
     groups: dict[tuple[str, ...], list[RunResult]] = defaultdict(list)
@@ -117,9 +118,9 @@ def _group_lines(
 
 
 def _choose_roles(axes: Sequence[Axis]) -> tuple[Axis | None, list[Axis]]:
-    """The axis that colours show, and those that panels show.
+    """Choose the axis for colours and the axes for panels.
 
-    Colours prefer an axis of few values, and not the depth, which a curve's length shows anyway.
+    Colours prefer an axis with few values other than depth, which the length of a curve shows.
     """
     distinguishable = [axis for axis in axes if axis.is_numeric or len(axis.labels) <= MAX_LINES]
     if not distinguishable:

@@ -44,16 +44,16 @@ from fanin.report.palette import LINE_COLOURS, Style, style_labels
 
 _LEFT, _GAP, _TICKS_HEIGHT, _X_LABEL_HEIGHT = 0.78, 0.2, 0.24, 0.3
 _PANEL_HEIGHTS = {1: 2.2, 2: 1.6}
-"""For so many rows of panels."""
+"""The number of rows of panels -> the height of a panel."""
 _MIN_PANEL_HEIGHT = 1.3
 _MAX_COLUMNS = 4
 _MAX_FACTOR = 1e10
-"""Panels end at this factor from 1, or one line that explodes would flatten all others."""
+"""Panels end at this factor from 1, so that one exploding line does not flatten the others."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """A curve that has a panel for each of the comparison's."""
+    """A curve that is drawn in one panel for each panel of the comparison."""
 
     curve: str
     y_label: str
@@ -73,7 +73,7 @@ BLOCKS = (
 
 
 def draw_curves(comparison: Comparison, folder: Path) -> list[str]:
-    """Write comparison.png and comparison.svg; their names, or none where no line has layers."""
+    """Write comparison.png and comparison.svg; return their names, none if no line has layers."""
     if not any(line.depth for line in comparison.lines):
         return []
     with rc_context(STYLE):
@@ -82,7 +82,7 @@ def draw_curves(comparison: Comparison, folder: Path) -> list[str]:
 
 @rc_context(STYLE)
 def build_figure(comparison: Comparison) -> Figure:
-    """The figure of a comparison in which at least one line has layers."""
+    """Draw the figure of a comparison in which at least one line has layers."""
     panels = _panels_with_layers(comparison)
     lines = [line for panel_lines in panels.values() for line in panel_lines]
     colour_axis = comparison.colour_axis
@@ -106,7 +106,7 @@ def build_figure(comparison: Comparison) -> Figure:
 
 @dataclass(frozen=True)
 class _Grid:
-    """The panels of a block, in rows. Sizes and places are in inches; right is where it ends."""
+    """The panels of a block, in rows. Sizes and places are in inches; `right` is its right edge."""
 
     titles: Sequence[str]
     columns: int
@@ -142,7 +142,7 @@ def _draw_block(
     panels: Sequence[Sequence[Line]],
     styles: Mapping[Line, Style],
 ) -> set[str]:
-    """Draw a block's panels, and give the MEANINGS that occur in them."""
+    """Draw a block's panels, and return the MEANINGS that occur in them."""
     lines = [line for panel_lines in panels for line in panel_lines]
     limits = _limits(block, lines)
     depth = max(line.depth for line in lines)
@@ -191,7 +191,7 @@ def _style_lines(comparison: Comparison) -> dict[Line, Style]:
 
 
 def _count_columns(panel_axes: Sequence[Axis], examples: Sequence[Line]) -> int:
-    """As many as fit; of two panel axes, the second goes from left to right.
+    """The number of columns: as many as fit; the second of two panel axes goes left to right.
 
     examples: one line of each panel.
     """
@@ -212,9 +212,9 @@ def _limits(block: Block, lines: Sequence[Line]) -> tuple[float, float]:
 
 
 def _measured_limits(curves: Sequence[Curve]) -> tuple[float, float]:
-    """Without theory, which goes on where the numbers of a computer end."""
+    """The limits without theory, which continues beyond float range."""
     parts = [part for curve in curves for part in (curve.middle, curve.low, curve.high)]
     low, high = log_limits([part for part in parts if part is not None])
-    if low > _MAX_FACTOR or high < 1 / _MAX_FACTOR:  # all of it lies beyond
+    if low > _MAX_FACTOR or high < 1 / _MAX_FACTOR:  # every value lies beyond
         return low, high
     return max(low, 1 / _MAX_FACTOR), min(high, _MAX_FACTOR)

@@ -1,4 +1,4 @@
-"""The legends of the curve figure: what its colours and its marks stand for."""
+"""The legends of the curve figure, for its colours and its marks."""
 
 from collections.abc import Iterable, Sequence
 
@@ -34,7 +34,7 @@ _MAX_LABEL_LENGTH = 26
 
 
 def legend_width(colour_axis: Axis | None) -> float:
-    """The inches that both legends need."""
+    """The width of both legends in inches."""
     texts = [*MEANINGS.values()]
     if colour_axis:
         texts += [colour_axis.name, *colour_axis.labels]
@@ -42,7 +42,7 @@ def legend_width(colour_axis: Axis | None) -> float:
 
 
 def legend_height(colour_axis: Axis | None) -> float:
-    """The inches that both legends need at most."""
+    """The largest height of both legends in inches."""
     has_rows = colour_axis is not None and not colour_axis.has_colour_scale
     rows = len(colour_axis.labels) if colour_axis and has_rows else 0
     return LINE_HEIGHT * (rows + len(MEANINGS) + 3)
@@ -51,9 +51,9 @@ def legend_height(colour_axis: Axis | None) -> float:
 def draw_colour_legend(
     figure: Figure, axis: Axis | None, shown: Iterable[str], left: float, top: float
 ) -> float:
-    """Draw what colours stand for, and give the place where that ends.
+    """Draw the legend of colours, and return the place where it ends.
 
-    shown: those of the axis' labels that occur.
+    shown: the labels of the axis that occur.
     """
     if axis is None:
         return top
@@ -90,7 +90,7 @@ def _draw_scale(
 
 
 def draw_mark_legend(figure: Figure, meanings: Iterable[str], left: float, top: float) -> None:
-    """Draw what bands, dashes and marks stand for, those of the MEANINGS that occur."""
+    """Draw the legend of bands, dashes and marks: those of the MEANINGS that occur."""
     samples = {
         BAND: Patch(color="0.4", alpha=0.3, linewidth=0),
         EXPECTED: Patch(color="0.4", alpha=0.15, linewidth=0),

@@ -23,18 +23,18 @@ MEANINGS = {
     NONFINITE: "no longer finite",
     ZERO: "exactly 0 from here",
 }
-"""What the legend says of each kind of mark."""
+"""The legend's text for each kind of mark."""
 MARK_STYLES: dict[str, dict[str, Any]] = {
     NONFINITE: {"marker": "x", "markersize": 7, "markeredgewidth": 2, "linestyle": ""},
     ZERO: {"marker": "v", "markersize": 7, "markeredgecolor": "white", "linestyle": ""},
 }
 _TICK_STEPS = [step * ten for ten in (1, 10, 100, 1000, 10000) for step in (1, 2, 5)]
 MAX_VERDICTS = 6
-"""In a panel of more lines there is no room for their verdicts."""
+"""The most lines in a panel for which there is room for verdicts."""
 _VERDICT_WIDTH = 0.2
-"""Of the panel's width."""
+"""The width of a verdict, as a share of the panel's width."""
 VERDICT_HEIGHT = 0.11
-"""Of the panel's height, from one verdict to the next."""
+"""The distance between verdicts, as a share of the panel's height."""
 _HALO: list[AbstractPathEffect] = [withStroke(linewidth=2.5, foreground="white")]
 
 
@@ -85,10 +85,10 @@ def draw_line(
 
 
 def find_ends(values: Array, *, is_backward: bool) -> Iterator[tuple[str, int, float]]:
-    """(meaning, layer, value) of where a signal on its way becomes 0 or stops being finite.
+    """Yield (meaning, layer, value) where a signal becomes 0 or stops being finite on its way.
 
-    values: (depth,). The value is nan where a log axis cannot show one: the mark then belongs at
-    its upper edge for NONFINITE, at its lower edge for ZERO.
+    values: (depth,). The yielded value is nan if a log axis cannot show it: the mark then belongs
+    at the upper edge for NONFINITE, at the lower edge for ZERO.
     """
     layers = np.arange(1, len(values) + 1)
     if is_backward:
@@ -104,7 +104,7 @@ def find_ends(values: Array, *, is_backward: bool) -> Iterator[tuple[str, int, f
 
 
 def write_verdicts(axes: Axes, lines: Sequence[Line], styles: Mapping[Line, Style]) -> None:
-    """Write the verdict above the end of each line that is not healthy; none covers another."""
+    """Write the verdict above the end of each line that is not healthy, without overlaps."""
     bottom, top = np.log(axes.get_ylim())
     layers_below = int(axes.get_xlim()[1] * _VERDICT_WIDTH)
     ends = []
@@ -134,5 +134,5 @@ def write_verdicts(axes: Axes, lines: Sequence[Line], styles: Mapping[Line, Styl
 
 
 def _raise_zeros(values: Array, bottom: float) -> Array:
-    """Zeros lie at the lower edge, since a log axis has no place for them."""
+    """Move zeros to the lower edge, since a log axis cannot show them."""
     return np.where(values == 0, bottom, values)

@@ -1,8 +1,8 @@
 """Descriptions in markdown, which MLflow's UI shows above the numbers of a run or a sweep.
 
-Of a long description the UI shows three lines until it is unfolded, and links work only in the
-first two. So links and findings come first, and the table of jobs last. Everything that comes from
-a run is escaped; a command, addresses and the length allowed are the caller's.
+The UI shows three lines of a long description until it is unfolded, and links work only in the
+first two. So links and findings come first, and the table of jobs last. All text from a run is
+escaped; the caller passes the command, the addresses and the maximum length.
 """
 
 import html
@@ -38,25 +38,25 @@ RESULT_COLUMNS = (
     "metrics.summary/backward_ms",
 )
 RUN_COLUMNS = (*SETTING_COLUMNS, *RESULT_COLUMNS)
-"""The columns of the UI's runs table, in MLflow's names."""
+"""The columns of the UI's runs table, named as in MLflow."""
 MAX_ROWS = 42
-"""Of a list or table: two rows of heading and 40 jobs."""
+"""The most rows of a list or table: two of heading and 40 jobs."""
 MAX_VALUES = 5
-"""Of a setting, in a question that lists all of them."""
+"""The most values of a setting that a question lists in full."""
 MAX_EXPLANATIONS = 3
 MAX_COMMAND_LENGTH = 1000
 MAX_TEXT_LENGTH = 400
-"""Of a sentence whose length depends on the sweep."""
+"""The longest sentence whose length depends on the sweep, in characters."""
 _RESERVE = 400
-"""Characters that links leave free for the remarks on what was left out."""
+"""Characters that links leave free for remarks on omitted rows."""
 _CELL_END = "&emsp;"
 """The UI leaves no space between columns."""
 
 
 def describe_run(result: RunResult, command: str) -> str:
-    """The question of a run, its verdict, and how to repeat it.
+    """Describe a run: its question, its verdict, and how to repeat it.
 
-    command: the line that does so; empty where there is none.
+    command: the command that repeats it; empty if there is none.
     """
     parts = [
         f"**{_escape(_run_question(result))}**",
@@ -78,11 +78,11 @@ def describe_sweep(
     links: Mapping[str, str] = MappingProxyType({}),
     pictures: Sequence[str] = (),
 ) -> str:
-    """What a sweep asked and found, where to look, and its jobs, as far as there is room.
+    """Describe a sweep: its question, its findings, its links, and as many of its jobs as fit.
 
-    question: plain text. command: the line that repeats it. comparison: of its finished jobs, None
-    where there are none. settings: those in which jobs differ. max_length: in characters. links: a
-    name -> its address. pictures: addresses.
+    question: plain text. command: the command that repeats it. comparison: of the finished jobs;
+    None if there are none. settings: those in which jobs differ. max_length: in characters. links:
+    name -> address. pictures: addresses.
     """
     results = sort_best_first(comparison.results) if comparison else []
     counts = Counter(result.verdict for result in results).most_common()
@@ -106,7 +106,7 @@ def describe_sweep(
 
 
 def question_about(settings: Mapping[str, Sequence[ParamValue]]) -> str:
-    """The question of a sweep over these settings, a name -> its values."""
+    """The question of a sweep over these settings, name -> values."""
     axes = [f"{name} {_list_values(values)}" for name, values in settings.items()]
     return f"Where will a signal survive: {_shorten('; '.join(axes), MAX_TEXT_LENGTH)}?"
 
@@ -123,7 +123,7 @@ def _run_question(result: RunResult) -> str:
 
 
 def _explanation_list(comparison: Comparison) -> list[str]:
-    """Why the first lines that are not healthy are not, and what to try."""
+    """Why the first unhealthy lines are unhealthy, and what to try instead."""
     explanations = [
         f"{line.label or 'the network'} is {line.verdict}: {line.explanation}"
         + (f". Try {line.advice}" if line.advice else "")
@@ -170,14 +170,14 @@ def _shorten(text: str, max_length: int) -> str:
 
 
 def _link_line(links: Mapping[str, str], room: int) -> str:
-    """The links side by side, as many as `room` characters hold."""
+    """The links side by side, as many as fit into `room` characters."""
     texts = [f"[{_escape(name)}]({address})" for name, address in links.items()]
     totals = accumulate(len(text) + 3 for text in texts)
     return " · ".join(texts[: sum(total <= room for total in totals)])
 
 
 def _repeat_with(command: str) -> str:
-    """The command as a block of code; where it is as long as a page, where to find it."""
+    """The command as a block of code; if it is too long, where to find it."""
     if len(command) > MAX_COMMAND_LENGTH:
         return "To repeat it, see the tag overrides."
     if not command:
@@ -186,7 +186,7 @@ def _repeat_with(command: str) -> str:
 
 
 def _add_list(text: str, rows: Sequence[str], remark: str, max_length: int) -> str:
-    """The text with as many of the rows as fit below it, and a remark where not all do."""
+    """The text with as many of the rows as fit below it, and a remark if not all do."""
     room = max_length - len(text) - len(remark) - 4
     totals = accumulate(len(row) + 1 for row in rows[:MAX_ROWS])
     fitting = rows[: sum(total <= room for total in totals)]
@@ -195,7 +195,7 @@ def _add_list(text: str, rows: Sequence[str], remark: str, max_length: int) -> s
 
 
 def _escape(text: str) -> str:
-    """A text in one line that neither markdown nor HTML takes for its own."""
+    """The text in one line, escaped for markdown and HTML."""
     line = " ".join(text.splitlines())
     return re.sub(r"([\\`*_{}\[\]#|~])", r"\\\1", html.escape(line, quote=False))
 

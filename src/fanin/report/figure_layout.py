@@ -1,4 +1,4 @@
-"""What all matplotlib figures share: size and type, places in inches, ticks, the files written.
+"""What all matplotlib figures share: size and fonts, places in inches, ticks, output files.
 
 Places are inches from the upper left corner of the figure.
 """
@@ -25,7 +25,7 @@ FIGURE_WIDTH = 9.0
 MARGIN = 0.12
 LINE_HEIGHT = 0.18
 CHARACTER_WIDTH = 0.063
-"""Inches that a line of small type and one of its characters take, seldom more."""
+"""Inches that a line of small type, and one of its characters, usually take."""
 SMALL_TYPE, NORMAL_TYPE, LARGE_TYPE = 8, 9, 11
 STYLE: dict[Any, Any] = {
     "font.size": NORMAL_TYPE,
@@ -50,23 +50,23 @@ STYLE: dict[Any, Any] = {
     "legend.title_fontsize": NORMAL_TYPE,
     "legend.frameon": False,
     "legend.borderaxespad": 0,
-    "text.parse_math": False,  # a $ in a value is a $
-    "svg.fonttype": "none",  # text that can be searched and edited
+    "text.parse_math": False,  # do not read $ as math
+    "svg.fonttype": "none",  # keep text searchable and editable
     "svg.hashsalt": "fanin",
 }
 _DPI = 180
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MIN_POWER, _MAX_POWER = -307.0, 308.0
-"""Powers of ten that an axis can reach."""
+"""The powers of ten that an axis can reach."""
 _MIN_DECADES = math.log10(5)
-"""An axis spans at least these, so that a constant looks like one."""
+"""The least powers of ten that an axis spans, so that a constant looks constant."""
 _MAX_STEPS = 6
-"""Between ticks that are powers of ten."""
+"""The most steps between ticks that are powers of ten."""
 _MAX_LABEL_LENGTH = 16
 
 
 def new_figure(title: str, caption: str, body_height: float) -> tuple[Figure, float]:
-    """A figure with a title and a caption, and the place where its body begins."""
+    """Make a figure with a title and a caption; return it and the place where its body begins."""
     text_width = FIGURE_WIDTH - 2 * MARGIN
     title = textwrap.fill(title, int(text_width / CHARACTER_WIDTH * SMALL_TYPE / LARGE_TYPE))
     caption = textwrap.fill(caption, int(text_width / CHARACTER_WIDTH))
@@ -79,13 +79,13 @@ def new_figure(title: str, caption: str, body_height: float) -> tuple[Figure, fl
 
 
 def add_axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
-    """Axes with their upper left corner at a place."""
+    """Add axes with their upper left corner at a place."""
     wide, high = figure.get_size_inches()
     return figure.add_axes((left / wide, 1 - (top + height) / high, width / wide, height / high))
 
 
 def add_text(figure: Figure, left: float, top: float, text: str, **properties: Any) -> None:
-    """A text, vertically centred at a place unless `va` is given."""
+    """Add a text, vertically centred at a place unless `va` is given."""
     wide, high = figure.get_size_inches()
     figure.text(left / wide, 1 - top / high, text, **{"va": "center", **properties})
 
@@ -106,7 +106,7 @@ def remove_frame(axes: Axes) -> None:
 
 
 def log_limits(arrays: Iterable[Array]) -> tuple[float, float]:
-    """Limits of a log axis for all positive finite values, with a margin; (0.1, 10) without any."""
+    """Limits of a log axis for all positive finite values, with a margin; else (0.1, 10)."""
     shown = [values[np.isfinite(values) & (values > 0)] for values in arrays]
     logs = np.log10(np.concatenate([[], *shown]))
     low, high = (float(logs.min()), float(logs.max())) if len(logs) else (-1.0, 1.0)
@@ -130,7 +130,7 @@ def log_ticks(low: float, high: float) -> dict[float, str]:
 
 
 def _format_power(value: float) -> str:
-    """Such as 10⁻³⁸ or 2·10⁵."""
+    """A number of one digit as a power of ten, such as 10⁻³⁸ or 2·10⁵."""
     digits, _, exponent = f"{value:e}".partition("e")
     power = f"10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
     return power if float(digits) == 1 else f"{float(digits):g}·{power}"
@@ -158,7 +158,7 @@ def label_positions(axis: Axis, labels: Sequence[str], length: float) -> None:
 
 
 def label_height(labels: Sequence[str], length: float) -> float:
-    """The inches that `label_positions` needs below a horizontal axis."""
+    """The height in inches that `label_positions` needs below a horizontal axis."""
     widest = _widest_label(labels, length)
     return CHARACTER_WIDTH * widest + 0.1 if _must_turn(labels, length) else LINE_HEIGHT
 
@@ -172,24 +172,24 @@ def _must_turn(labels: Sequence[str], length: float) -> bool:
 
 
 def _widest_label(labels: Sequence[str], length: float) -> int:
-    """In characters."""
+    """The length of the longest label that is shown, in characters."""
     labelled = _labelled_positions(labels, length)
     return max(len(keep_end(labels[n], _MAX_LABEL_LENGTH)) for n in labelled)
 
 
 def keep_end(text: str, max_length: int) -> str:
-    """A text that is too long loses its beginning, since paths differ at their end."""
+    """Shorten a long text at its beginning, since paths differ at their end."""
     return text if len(text) <= max_length else f"…{text[1 - max_length :]}"
 
 
 def save_figure(figure: Figure, folder: Path, name: str) -> list[str]:
-    """Write the figure as .png and .svg; the names of both files. Equal figures, equal files.
+    """Write the figure as .png and .svg, and return both names. Equal figures give equal files.
 
-    The .svg has proportions but no size of its own: it fills the width of the page that shows it.
+    The .svg has proportions but no size: it fills the width of the page that shows it.
     """
     text = io.StringIO()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # the .svg has it as text
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the .svg keeps it as text
         figure.savefig(folder / f"{name}.png", dpi=_DPI)
         figure.savefig(text, format="svg", metadata={"Date": None})
     without_size = re.sub(

@@ -1,4 +1,4 @@
-"""The list of everything that is drawn and written of a comparison."""
+"""The list of all files that are written for a comparison."""
 
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +13,7 @@ from fanin.report.timing_figure import draw_timings
 
 
 class Drawing(Protocol):
-    """Writes files into a folder and gives their names; none where it does not apply."""
+    """Writes files into a folder and returns their names; none if it does not apply."""
 
     __name__: str
 
@@ -29,4 +29,4 @@ DRAWINGS: tuple[Drawing, ...] = (
     write_page,
 )
 MAX_BYTES = 10 * 2**20
-"""An upper bound for all files of a comparison. Most of it is the interactive page."""
+"""An upper bound for the size of all files of a comparison; most is the interactive page."""

@@ -1,7 +1,7 @@
-"""The heatmap figure: what becomes of a signal at each combination of two numeric settings.
+"""The heatmap figure: the signal at each combination of two numeric settings.
 
-Rows and columns of cells are equally wide whatever their values, since sweeps space these by
-factors as often as evenly. The critical line runs between the middles of cells.
+All cells have the same size whatever their values, since sweeps space values by factors as often as
+evenly. The critical line is interpolated between the middles of cells.
 """
 
 import math
@@ -52,18 +52,18 @@ NUMBERS = {
     "std of activations, last layer": read_last_std,
     "gradient norm, first / last layer": read_gradient_ratio,
 }
-"""The maps of numbers, by their heading; a map of verdicts comes last."""
+"""The maps of numbers, by heading; a map of verdicts comes last."""
 COLOUR_MAP = "RdBu_r"
 NONFINITE, CRITICAL = "nonfinite", "critical line, χ = 1"
 _MAX_DECADES, _MIN_DECADES = 4.0, 0.5
-"""From 1 to either end of the colours: a signal beyond is lost, whatever its size."""
+"""The bounds of the decades from 1 to either end of the colours; a signal beyond is lost."""
 _LEFT, _GAP = 0.8, 0.25
 _HEADING_HEIGHT, _TITLE_HEIGHT, _X_LABEL_HEIGHT, _SCALE_HEIGHT = 0.25, 0.27, 0.3, 0.13
 _MAP_WIDTH = (FIGURE_WIDTH - MARGIN - _LEFT + _GAP) / 3 - _GAP
 _MAX_OUTLINED = 400
-"""White lines separate the cells of a map that has no more than these."""
+"""The most cells of a map in which white lines separate the cells."""
 _WORD_WIDTH, _LETTER_WIDTH = 0.62, 0.15
-"""Inches that a cell needs for a verdict, and for its first letter."""
+"""The width in inches that a cell needs for a verdict, and for its first letter."""
 _EMPTY_CELL: dict[str, Any] = {
     "facecolor": "white",
     "edgecolor": "0.8",
@@ -74,7 +74,7 @@ _HALO: list[AbstractPathEffect] = [withStroke(linewidth=3.2, foreground="white")
 
 
 def draw_heatmaps(comparison: Comparison, folder: Path) -> list[str]:
-    """Write heatmap.png and heatmap.svg; their names, or none unless two numbers vary."""
+    """Write heatmap.png and heatmap.svg; return their names, or none unless two numbers vary."""
     if len(numeric_axes(comparison)) < 2:
         return []
     with rc_context(STYLE):
@@ -83,7 +83,7 @@ def draw_heatmaps(comparison: Comparison, folder: Path) -> list[str]:
 
 @rc_context(STYLE)
 def build_figure(comparison: Comparison) -> Figure:
-    """The figure of a comparison with at least two numeric axes: a column for each map."""
+    """Draw the figure of a comparison with at least two numeric axes: a column for each map."""
     planes = make_planes(comparison)
     x_axis, y_axis = planes[0].x_axis, planes[0].y_axis
     height = min(max(0.3 * len(y_axis.labels), 1.6), 2.8)
@@ -138,14 +138,14 @@ def _find_meanings(
 
 
 def _decades(grids: Sequence[Array]) -> float:
-    """From 1 to either end of the colours."""
+    """The decades from 1 to either end of the colours."""
     values = np.concatenate([grid.ravel() for grid in grids])
     logs = np.abs(np.log10(values[np.isfinite(values) & (values > 0)]))
     return float(np.clip(logs.max(initial=0), _MIN_DECADES, _MAX_DECADES))
 
 
 def _colour_numbers(grid: Array, decades: float) -> Array:
-    """(rows, columns, 4): blue below 1, red above, transparent where nothing is known."""
+    """(rows, columns, 4): blue below 1, red above, transparent if unknown."""
     with np.errstate(divide="ignore"):
         colours: Array = colormaps[COLOUR_MAP](0.5 + np.log10(grid) / decades / 2)
     colours[np.isinf(grid)] = to_rgba(verdict_colour(NONFINITE))
@@ -154,7 +154,7 @@ def _colour_numbers(grid: Array, decades: float) -> Array:
 
 
 def _colour_verdicts(words: Sequence[Sequence[str]]) -> Array:
-    """(rows, columns, 4): transparent where there is no result."""
+    """(rows, columns, 4): the colours of the verdicts, transparent for cells without a result."""
     return np.array(
         [
             [to_rgba("none" if word == NO_RESULT else verdict_colour(word)) for word in row]
@@ -164,7 +164,7 @@ def _colour_verdicts(words: Sequence[Sequence[str]]) -> Array:
 
 
 def _draw_cells(axes: Axes, colours: Array) -> None:
-    """The middle of a cell lies at its column and row, counted from 0."""
+    """Draw the cells; the middle of each is at its column and row, counted from 0."""
     rows, columns, _ = colours.shape
     mesh = axes.pcolormesh(np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5, colours)
     if rows * columns <= _MAX_OUTLINED:
@@ -174,7 +174,7 @@ def _draw_cells(axes: Axes, colours: Array) -> None:
 
 
 def _draw_critical_line(axes: Axes, chi: Array) -> bool:
-    """Draw where chi, (rows, columns), is 1; whether that is anywhere."""
+    """Draw the line where chi, (rows, columns), is 1; return whether there is one."""
     padded = np.ma.masked_invalid(np.pad(chi, 1, mode="edge").round(6))
     if not padded.min() < 1 < padded.max():
         return False
@@ -185,7 +185,7 @@ def _draw_critical_line(axes: Axes, chi: Array) -> bool:
 
 
 def _write_verdicts(axes: Axes, words: Sequence[Sequence[str]], cell_width: float) -> None:
-    """Write verdicts into cells, or their first letters, where these are wide enough."""
+    """Write verdicts, or their first letters, into cells that are wide enough."""
     if cell_width < _LETTER_WIDTH:
         return
     for row, cells in enumerate(words):
@@ -210,7 +210,7 @@ def _contrasting_colour(background: str) -> str:
 
 
 def _draw_scale(figure: Figure, left: float, top: float, decades: float) -> None:
-    """Draw which colours stand for which numbers."""
+    """Draw the colour scale."""
     axes = add_axes(figure, left, top, _MAP_WIDTH, _SCALE_HEIGHT)
     extent = (-decades, decades, 0, 1)
     axes.imshow(colormaps[COLOUR_MAP](np.linspace(0, 1, 256))[None], aspect="auto", extent=extent)
@@ -220,7 +220,7 @@ def _draw_scale(figure: Figure, left: float, top: float, decades: float) -> None
     if decades == _MAX_DECADES:
         labels[0], labels[-1] = f"≤ {labels[0]}", f"≥ {labels[-1]}"
     axes.set_xticks([math.log10(value) for value in ticks], labels)
-    if decades == _MAX_DECADES:  # else they run into those of the next map
+    if decades == _MAX_DECADES:  # else they overlap those of the next map
         first, *_, last = axes.get_xticklabels()
         first.set_horizontalalignment("left")
         last.set_horizontalalignment("right")

@@ -1,6 +1,6 @@
-"""The interactive page of a comparison: lines can be hovered over, switched off and zoomed into.
+"""The interactive page of a comparison, on which you can hover over lines, hide them and zoom.
 
-One file that loads nothing and needs no more than scripts, since MLflow's viewer allows no more.
+It is one file that loads nothing and only needs scripts, since MLflow's viewer allows nothing else.
 """
 
 import json
@@ -25,7 +25,7 @@ PAGE = "comparison.html"
 
 
 def write_page(comparison: Comparison, folder: Path) -> list[str]:
-    """Write comparison.html and give its name. The file has 5 MB, since it contains plotly.js."""
+    """Write comparison.html and return its name. It has 5 MB, since it contains plotly.js."""
     measured = {name for result in comparison.results for name in result.profile.curves}
     pairs = [pair for pair in PAIRS if measured.issuperset(pair)]
     figures = json.dumps([build_figure(comparison, pair) for pair in pairs], separators=(",", ":"))
@@ -42,7 +42,7 @@ def write_page(comparison: Comparison, folder: Path) -> list[str]:
         headings="".join(_headings(comparison)),
         rows="\n".join(_rows(comparison)),
         plotly=get_plotlyjs(),
-        figures=figures.replace("<", r"\u003c"),  # or a param could end the script
+        figures=figures.replace("<", r"\u003c"),  # else a param could end the script
     )
     (folder / PAGE).write_text(page, encoding="utf-8")
     return [PAGE]
@@ -83,13 +83,13 @@ def _rows(comparison: Comparison) -> Iterator[str]:
 
 
 def _format_ends(curve: Curve | None) -> list[str]:
-    """The first and the last finite value."""
+    """The cells with the first and the last finite value."""
     ends = curve.ends if curve else (math.nan, math.nan)
     return ["-" if math.isnan(end) else short(end) for end in ends]
 
 
 def _verdicts(line: Line) -> str:
-    """The verdict; of several results, each verdict with its count."""
+    """The verdict; for several results, each verdict with its count."""
     counts = Counter(result.verdict for result in line.results).most_common()
     has_counts = len(line.results) > 1
     return "<br>".join(

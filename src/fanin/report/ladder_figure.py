@@ -1,4 +1,4 @@
-"""The ladder figure: how long one matrix product takes by each way of computing it."""
+"""The ladder figure: the time of one matrix product by each method."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from fanin.report.comparison import Comparison
 def draw_ladder(comparison: Comparison, folder: Path) -> list[str]:
     """Write ladder.png: a bar for each result, and how much faster it is than the first.
 
-    The name of the file; none where a result has no time of its product.
+    Returns the name of the file; none if a result has no time of its product.
     """
     results = comparison.results
     if not all("summary/product_ms" in result.profile.numbers for result in results):
@@ -27,7 +27,7 @@ def draw_ladder(comparison: Comparison, folder: Path) -> list[str]:
     axes.set_xlim(min(times) / 3, max(times) * 30)
     axes.invert_yaxis()
     axes.set_xlabel("milliseconds for one product, log scale")
-    axes.set_title("The product of the inputs with one layer of weights, by rung", loc="left")
+    axes.set_title("The product of the inputs with one layer of weights, by method", loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(folder / "ladder.png", dpi=150)
     return ["ladder.png"]

@@ -17,7 +17,7 @@ CORRELATION = "activation/correlation"
 
 @dataclass(frozen=True)
 class Curve:
-    """A quantity by layer, each array (depth,), nan where it has no finite value.
+    """A quantity by layer, each array (depth,), nan for layers without a finite value.
 
     low, high: the middle two thirds of several results or replicas lie between them.
     """
@@ -28,7 +28,7 @@ class Curve:
 
     @property
     def ends(self) -> tuple[float, float]:
-        """The first and the last finite value; nan where it has none."""
+        """The first and the last finite value; nan if there is none."""
         finite = self.middle[np.isfinite(self.middle)]
         return (float(finite[0]), float(finite[-1])) if len(finite) else (math.nan, math.nan)
 
@@ -37,7 +37,7 @@ class Curve:
 class Line:
     """Results that are shown as one.
 
-    settings: what they share, a setting -> its label. results: at least one.
+    settings: those they share, name -> label. results: at least one.
     """
 
     settings: dict[str, str]
@@ -45,7 +45,7 @@ class Line:
 
     @cached_property
     def profile(self) -> Profile:
-        """That of the result; the median of several, taken as if they were replicas."""
+        """The profile of the result; for several results, their median as if they were replicas."""
         return median([result.profile for result in self.results])
 
     @property
@@ -54,21 +54,21 @@ class Line:
 
     @property
     def label(self) -> str:
-        """Such as "init=xavier depth=50"."""
+        """The settings in one line, such as "init=xavier depth=50"."""
         return " ".join(f"{name}={value}" for name, value in self.settings.items())
 
     def label_of(self, setting: str) -> str:
-        """The label of a setting; the first result's where the line has none for it."""
+        """The label of a setting; the first result's if the line has none."""
         return self.settings.get(setting, format_setting(self.results[0].params, setting))
 
     @cached_property
     def verdict(self) -> str:
-        """The verdict of the result, or on the median of several."""
+        """The verdict on the result, or on the median of several."""
         return self.results[0].verdict if len(self.results) == 1 else verdict(self.profile)
 
     @property
     def verdict_summary(self) -> str:
-        """The verdict, and how many results share it unless all do: "healthy, 9 of 10"."""
+        """The verdict, and how many results share it if not all do: "healthy, 9 of 10"."""
         agreeing = sum(result.verdict == self.verdict for result in self.results)
         count = len(self.results)
         return self.verdict + (f", {agreeing} of {count}" if agreeing < count else "")
@@ -84,12 +84,12 @@ class Line:
         return next((r.advice for r in self.results if r.verdict == self.verdict), None)
 
     def curve(self, name: str) -> Curve | None:
-        """The curve with its band, if it has one; None where no result has the curve."""
+        """The curve with its band, if it has one; None if no result has the curve."""
         curves = self.profile.curves
         if name not in curves:
             return None
         return Curve(curves[name], curves.get(f"{name}_low"), curves.get(f"{name}_high"))
 
     def number(self, name: str) -> float:
-        """The number, the median of several; nan where no result has it."""
+        """The number, or the median of several; nan if no result has it."""
         return self.profile.numbers.get(name, math.nan)

@@ -1,7 +1,7 @@
 """Colours that people with any colour vision can tell apart, for lines and for verdicts.
 
 Lines have ten colours (Petroff 2021, "Accessible color sequences for data visualization"), or
-cividis where they show numbers. Verdicts have those of Okabe and Ito (2008).
+cividis if they show numbers. Verdicts have the colours of Okabe and Ito (2008).
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ MARKERS = ("", "o", "s", "^", "D")
 """No marker for the first ten lines, "o" for the second ten, and so on."""
 COLOUR_SCALE = "cividis"
 _LIGHTEST = 0.9
-"""The part of the scale that can still be seen on white."""
+"""The part of the scale that is visible on white."""
 VERDICT_COLOURS = {
     "healthy": "#009e73",
     "collapsed": "#56b4e9",
@@ -41,14 +41,14 @@ _UNKNOWN_VERDICT = "#999999"
 
 @dataclass(frozen=True)
 class Style:
-    """How a line looks. marker: matplotlib's name of it, "" for none."""
+    """The look of a line. marker: matplotlib's name for it, "" for none."""
 
     colour: str
     marker: str = ""
 
 
 def style_labels(axis: Axis | None) -> dict[str, Style]:
-    """The style of each label of the axis that colours show; numbers go from dark to light."""
+    """The style of each label of the colour axis; numbers go from dark to light."""
     if axis is None:
         return {}
     if axis.is_numeric:
@@ -61,11 +61,11 @@ def style_labels(axis: Axis | None) -> dict[str, Style]:
 
 
 def verdict_colour(verdict: str) -> str:
-    """Grey for a verdict that this version does not know."""
+    """The colour of a verdict; grey if this version does not know it."""
     return VERDICT_COLOURS.get(verdict, _UNKNOWN_VERDICT)
 
 
 def _spread_colours(count: int) -> list[str]:
-    """By rank and not by size, since sweeps space values by factors as often as evenly."""
+    """Colours by rank, not by size, since sweeps space values by factors as often as evenly."""
     last = max(count - 1, 1)
     return [colors.to_hex(colormaps[COLOUR_SCALE](_LIGHTEST * n / last)) for n in range(count)]

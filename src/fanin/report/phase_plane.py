@@ -1,4 +1,4 @@
-"""The plane of two numeric settings: which results lie in each cell, and what they say there."""
+"""The plane of two numeric settings, with the results that lie in each cell."""
 
 import math
 from collections import Counter, defaultdict
@@ -22,18 +22,18 @@ from fanin.report.comparison import (
 )
 
 NO_RESULT = "no value"
-"""Stands for the verdict of a cell without results."""
+"""The verdict of a cell without results."""
 MAX_PLANES = 4
 _CHI_TOLERANCE = 1e-6
-"""Results whose chi differs by less are of one network with other seeds."""
+"""Results whose chi differs by less than this differ only in their seed."""
 
 
 @dataclass(frozen=True)
 class PhasePlane:
     """The results at each combination of two numeric settings.
 
-    x_axis, y_axis: those settings. others: further settings, a name -> the label that all results
-    of this plane share. cells: results by [row][column].
+    x_axis, y_axis: those settings. others: further settings that all results of
+    this plane share, name -> label. cells: results by [row][column].
     """
 
     x_axis: Axis
@@ -43,23 +43,23 @@ class PhasePlane:
 
     @property
     def title(self) -> str:
-        """Such as "activation=tanh"; empty where no other setting is shown."""
+        """The other settings, such as "activation=tanh"; empty if there are none."""
         return ", ".join(f"{name}={label}" for name, label in self.others.items())
 
     def medians(self, number: Callable[[RunResult], float]) -> Array:
-        """(rows, columns): the median of each cell; inf where not finite, nan where unknown."""
+        """(rows, columns): the median of each cell; inf if not finite, nan if unknown."""
         values = [[[number(r) for r in cell] or [math.nan] for cell in row] for row in self.cells]
         return np.array([[percentile(np.array(cell), 50) for cell in row] for row in values])
 
     @property
     def chi(self) -> Array:
-        """(rows, columns): chi by theory; nan where it is unknown or not the same for all runs."""
+        """(rows, columns): chi by theory; nan if unknown or not the same for all runs."""
         values = [[{read_chi(r) for r in cell} for cell in row] for row in self.cells]
         return np.array([[_common_value(cell) for cell in row] for row in values])
 
     @property
     def verdicts(self) -> list[list[str]]:
-        """The most common verdict of each cell, [row][column]; NO_RESULT where it is empty."""
+        """The most common verdict of each cell, [row][column]; NO_RESULT if it is empty."""
         return [[_most_common_verdict(cell) for cell in row] for row in self.cells]
 
 
@@ -68,9 +68,9 @@ def numeric_axes(comparison: Comparison) -> list[Axis]:
 
 
 def make_planes(comparison: Comparison) -> list[PhasePlane]:
-    """The planes of the first two numeric axes, of which the comparison must have two.
+    """The planes of the first two numeric axes. The comparison must have at least two.
 
-    There is a plane for each combination of the other settings, as long as these are few.
+    There is a plane for each combination of the other settings, if there are few.
     """
     x_axis, y_axis = numeric_axes(comparison)[:2]
     others: list[Axis] = []
@@ -94,7 +94,7 @@ def make_planes(comparison: Comparison) -> list[PhasePlane]:
 
 
 def describe_cells(comparison: Comparison, planes: Sequence[PhasePlane]) -> str:
-    """What a cell stands for; empty where each is a single network."""
+    """What a cell stands for; empty if each is a single network."""
     counts = [len(cell) for plane in planes for row in plane.cells for cell in row if cell]
     if max(counts) > 1:
         first = planes[0]
@@ -106,13 +106,13 @@ def describe_cells(comparison: Comparison, planes: Sequence[PhasePlane]) -> str:
 
 
 def read_last_std(result: RunResult) -> float:
-    """The std of the last layer's activations; inf where not finite, nan without layers."""
+    """The std of the last layer's activations; inf if not finite, nan without layers."""
     profile = result.profile
     return _nan_to_inf(profile.curves[STD][-1]) if profile.depth else math.nan
 
 
 def read_gradient_ratio(result: RunResult) -> float:
-    """The first layer's gradient norm over the last's; inf where not finite, nan without layers."""
+    """The first layer's gradient norm over the last's; inf if not finite, nan without layers."""
     profile = result.profile
     if not profile.depth:
         return math.nan
@@ -123,7 +123,7 @@ def read_gradient_ratio(result: RunResult) -> float:
 
 
 def read_chi(result: RunResult) -> float:
-    """chi by theory; nan where it is unknown."""
+    """chi by theory; nan if unknown."""
     return result.profile.numbers.get("summary/theory_chi", math.nan)
 
 

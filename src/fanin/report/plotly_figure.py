@@ -1,4 +1,4 @@
-"""The figure of the interactive page, as the plain dicts that plotly.js reads.
+"""The figure of the interactive page, as plain dicts for plotly.js.
 
 Each value of the comparison's panel axes has two panels, one above the other: a quantity of the
 forward pass and one of the backward pass, against the layer.
@@ -25,9 +25,9 @@ PAIRS = sorted(
     ((name, s.opposite) for name, s in STATISTICS.items() if s.opposite is not None),
     key=lambda pair: (not pair[1].startswith("gradient/"), [*STATISTICS].index(pair[1])),
 )
-"""The curves drawn together, above and below; those above a gradient first."""
+"""The pairs of curves, (above, below); those above a gradient come first."""
 _SYMBOLS = {"o": "circle", "s": "square", "^": "triangle-up", "D": "diamond"}
-"""Plotly's names of matplotlib's markers."""
+"""matplotlib's marker -> Plotly's name of it."""
 _AXIS_STYLE = {
     "gridcolor": "#e8e8e8",
     "showline": True,
@@ -40,19 +40,19 @@ _MAX_COLUMNS = 4
 _PANEL_HEIGHT, _PANEL_GAP, _LAYERS_HEIGHT, _TITLE_HEIGHT = 230, 14, 54, 18
 """Pixels."""
 _COLUMN_GAP = 0.02
-"""Of the figure's width."""
+"""The gap between columns, as a share of the figure's width."""
 _LAYER_MARGIN = 0.01
-"""Before the first layer and after the last, of the depth."""
+"""The margin before the first layer and after the last, as a share of the depth."""
 _MAX_NUMBERED_LAYERS = 10
-"""In a deeper net not every layer has its number on the axis."""
+"""The largest depth at which every layer has its number on the axis."""
 _MAX_LEGEND_LENGTH, _MAX_TITLES_LENGTH = 24, 56
-"""Characters of a value in the legend, and of those in all titles of a row."""
+"""The most characters of a value in the legend, and of the values in a row's titles."""
 
 Json = dict[str, Any]
 
 
 def build_figure(comparison: Comparison, pair: tuple[str, str]) -> Json:
-    """Traces and layout of a pair of curves. A trace's `kind` is for the page, not for plotly."""
+    """Traces and layout of a pair of curves. The page, not plotly, reads a trace's `kind`."""
     colour_axis = comparison.colour_axis
     styles = style_labels(colour_axis)
     traces = _legend(colour_axis, styles)
@@ -69,7 +69,7 @@ def build_figure(comparison: Comparison, pair: tuple[str, str]) -> Json:
 
 
 def _legend(colour_axis: Axis | None, styles: Mapping[str, Style]) -> list[Json]:
-    """An entry for each label, which switches all its lines; a colour bar for a scale."""
+    """An entry for each label, which switches all its lines; for a scale, a colour bar."""
     if colour_axis is None:
         return []
     nothing = {"x": [None], "y": [None], "hoverinfo": "skip"}
@@ -167,7 +167,7 @@ def _band_outline(low: Array, high: Array, *, is_log: bool) -> Json:
 
 
 def _last_finite_layer(name: str, values: Array) -> int | None:
-    """The layer at which a pass has its last finite value, if a later value is not finite."""
+    """The layer of the last finite value of a pass; None if all values are finite."""
     (finite,) = np.nonzero(np.isfinite(values))
     if name == CORRELATION or len(finite) in (0, len(values)):
         return None
@@ -175,7 +175,7 @@ def _last_finite_layer(name: str, values: Array) -> int | None:
 
 
 def _hover_text(line: Line) -> str:
-    """The settings of a line, and the name and verdict of its result or the count of verdicts."""
+    """The settings of a line, and its result's name and verdict, or the counts of verdicts."""
     if len(line.results) == 1:
         texts = [line.results[0].name, line.verdict]
     else:
@@ -187,7 +187,7 @@ def _hover_text(line: Line) -> str:
 
 
 def _layout(comparison: Comparison, pair: tuple[str, str]) -> Json:
-    """Pairs of panels side by side, in as many rows as it takes, all with the same axes."""
+    """Pairs of panels side by side, in as many rows as needed, all with the same axes."""
     panels = comparison.panels
     rows = math.ceil(len(panels) / _MAX_COLUMNS)
     columns = math.ceil(len(panels) / rows)
@@ -225,7 +225,7 @@ def _layout(comparison: Comparison, pair: tuple[str, str]) -> Json:
 
 
 def _layer_axis(comparison: Comparison, number: int) -> Json:
-    """Only the lower panels, with odd numbers, have labels."""
+    """An axis of layers; only those of the lower panels, with odd numbers, have labels."""
     depth = max(line.depth for line in comparison.lines)
     limits = [1 - _LAYER_MARGIN * depth, depth + _LAYER_MARGIN * depth]
     axis = {**_AXIS_STYLE, "range": limits, "uirevision": "kept"}
@@ -239,7 +239,7 @@ def _layer_axis(comparison: Comparison, number: int) -> Json:
 
 
 def _value_axis(name: str, number: int, *, has_title: bool) -> Json:
-    """All upper panels share one axis, and all lower panels another."""
+    """An axis of values; all upper panels share one, and all lower panels another."""
     axis = {**_AXIS_STYLE, "autorange": True, "exponentformat": "power", "nticks": 5}
     axis["type"] = "log" if _is_log(name) else "linear"
     if number > 1:
@@ -250,7 +250,7 @@ def _value_axis(name: str, number: int, *, has_title: bool) -> Json:
 
 
 def _title(panel_axes: Sequence[Axis], line: Line, columns: int) -> str:
-    """The settings that the panel of this line shows; a row for each where panels are narrow."""
+    """The settings that the line's panel shows; one per row if panels are narrow."""
     settings = [
         f"{_escape(axis.name)}="
         + _escape(keep_end(line.settings[axis.name], _MAX_TITLES_LENGTH // columns))
@@ -260,7 +260,7 @@ def _title(panel_axes: Sequence[Axis], line: Line, columns: int) -> str:
 
 
 def _axis_name(letter: str, number: int) -> str:
-    """Plotly's name of an axis: x, x2, x3 and so on."""
+    """Plotly's name for an axis: x, x2, x3 and so on."""
     return f"{letter}{number + 1 if number else ''}"
 
 
@@ -269,10 +269,10 @@ def _is_log(name: str) -> bool:
 
 
 def _to_json(values: Array) -> list[float | None]:
-    """The values with four digits each, None where they are not finite."""
+    """The values with four digits each; None for those that are not finite."""
     return [float(f"{v:.4g}") if math.isfinite(v) else None for v in values.tolist()]
 
 
 def _escape(text: str) -> str:
-    """Plotly would read tags and entities in a text."""
+    """Escape a text, in which Plotly would read tags and entities."""
     return escape(text, quote=False)

@@ -1,4 +1,4 @@
-"""What is shown while work goes on, on standard error."""
+"""Progress of the work, on standard error."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ def show_status(label: str) -> Status:
 def show_progress(label: str, total: int, count_done: Callable[[], int]) -> Iterator[None]:
     """Show a bar with a count and the time left while the block runs.
 
-    The work may be done by other processes: the bar follows what `count_done` returns.
+    Other processes may do the work: the bar shows what `count_done` returns.
     """
     bar = Progress(
         TextColumn("{task.description}"),

@@ -14,11 +14,11 @@ from fanin.report.comparison import Comparison
 from fanin.report.line import Line
 
 TASK_SETTINGS = ("depth", "hidden_size", "batch_size", "replicas", "dtype", "data", "loss")
-"""They say what a network has to do; the other settings are choices of how it does it."""
+"""Settings that make up the task of a network; the other settings are choices to compare."""
 _MAX_NAMED_TASKS = 4
 
 
-class Judged(Protocol):
+class HasVerdict(Protocol):
     """A result or a line."""
 
     @property
@@ -28,24 +28,24 @@ class Judged(Protocol):
     def profile(self) -> Profile: ...
 
 
-AnyJudged = TypeVar("AnyJudged", bound=Judged)
+Item = TypeVar("Item", bound=HasVerdict)
 
 
-def sort_best_first(items: Iterable[AnyJudged]) -> list[AnyJudged]:
-    """Healthy ones first, ties by least change of the signal; equal ones keep their order."""
-    return sorted(items, key=_badness)
+def sort_best_first(items: Iterable[Item]) -> list[Item]:
+    """Sort healthy items first, ties by the least change of the signal; the sort is stable."""
+    return sorted(items, key=_sort_cost)
 
 
 def unhealthy_lines(comparison: Comparison) -> list[Line]:
-    """The lines that are not healthy, those with the least change first."""
+    """The lines that are not healthy, the least change first."""
     return [line for line in sort_best_first(comparison.lines) if line.verdict != "healthy"]
 
 
 def describe_best(comparison: Comparison) -> str:
-    """A sentence on the choice that does best at the sweep's tasks; empty without a choice.
+    """A sentence on the best choice for the sweep's tasks; empty if there is only one choice.
 
-    Choices are compared at the tasks that all of them have a result for, or at all of their own
-    tasks where they share none.
+    Choices are compared at the tasks for which all of them have a result; if they share none, each
+    at its own tasks.
     """
     choices: dict[str, dict[str, Line]] = defaultdict(dict)
     for line in comparison.lines:
@@ -53,12 +53,12 @@ def describe_best(comparison: Comparison) -> str:
     if len(choices) == 1:
         return ""
     shared_tasks = set.intersection(*(set(lines) for lines in choices.values()))
-    badness = {
-        choice: _mean_badness([lines[task] for task in lines if task in (shared_tasks or lines)])
+    costs = {
+        choice: _mean_sort_cost([lines[task] for task in lines if task in (shared_tasks or lines)])
         for choice, lines in choices.items()
     }
-    least = min(badness.values())
-    tied = [choice for choice in choices if badness[choice] == least]
+    least = min(costs.values())
+    tied = [choice for choice in choices if costs[choice] == least]
     lines = [*choices[tied[0]].values()]
     if not any(line.verdict == "healthy" for line in lines):
         return f"none is healthy; closest: {_name_tied(tied)} {_describe_verdicts(lines)}"
@@ -67,13 +67,13 @@ def describe_best(comparison: Comparison) -> str:
     return f"best: {_name_tied(tied)} {_describe_verdicts(lines)}"
 
 
-def _badness(item: Judged) -> tuple[bool, float]:
-    """Rounded, since seeds differ by more than a tenth of a decade."""
+def _sort_cost(item: HasVerdict) -> tuple[bool, float]:
+    """The sort key; rounded, since seeds differ by more than a tenth of a decade."""
     return item.verdict != "healthy", round(max_log_change(item.profile), 1)
 
 
-def _mean_badness(lines: Sequence[Line]) -> tuple[float, float]:
-    unhealthy, changes = zip(*map(_badness, lines), strict=True)
+def _mean_sort_cost(lines: Sequence[Line]) -> tuple[float, float]:
+    unhealthy, changes = zip(*map(_sort_cost, lines), strict=True)
     return sum(unhealthy) / len(lines), sum(changes) / len(lines)
 
 
@@ -118,7 +118,7 @@ def _describe_verdicts(lines: Sequence[Line]) -> str:
 
 
 def _describe_fastest(choices: dict[str, list[Line]]) -> str:
-    """For choices whose signal behaves alike, so that time is what tells them apart."""
+    """A sentence on the fastest choice, if all choices behave alike."""
     lines = [line for group in choices.values() for line in group]
     if all(line.number("summary/product_ms") > 0 for line in lines):
         names, unit = ["summary/product_ms"], "per product"

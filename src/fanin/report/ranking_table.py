@@ -14,7 +14,7 @@ class RankedInit:
 
     settings: such as "kaiming init.scale=1.5". low, high: the middle two thirds of seeds have a
     std between them. gradient: the first layer's norm over the last's. verdict: with a question
-    mark where not nearly all seeds share it.
+    mark if some seeds may have another.
     """
 
     settings: str
@@ -29,7 +29,7 @@ class RankedInit:
 
 
 def print_ranking(inits: Sequence[RankedInit], console: Console) -> None:
-    """A row for each init, in the order given."""
+    """Print a row for each init, in the order given."""
     table = make_table()
     table.add_column("\ninit", no_wrap=True)
     headings = ("\nsigma_w^2", "std\nlast", "\nlow", "\nhigh", "gradient\nfirst / last", "\ncosine")

@@ -30,19 +30,19 @@ HEADINGS = (
 )
 MAX_ROWS = 40
 MAX_ROWS_WITH_SEEDS = 8
-"""Of more jobs with several seeds, a row is the median of those that share a line."""
+"""With several seeds and more jobs than this, a row is the median of jobs that share a line."""
 MAX_EXPLANATIONS = 8
 MAIN_SETTINGS = ("init", "activation", "depth")
-"""Shown where no setting varies."""
+"""The columns to show if no setting varies."""
 
 
 def print_results(lines: Sequence[Line], settings: Sequence[str], console: Console) -> None:
-    """A row for each line: the settings named, and what was measured.
+    """Print a row for each line: the settings named, and the measurements.
 
     std is that of the activations, gradient the norm of dL/dz. Both are given at the first and at
     the last layer with a finite value, and as a factor per layer in the direction of the pass,
-    forward or back. Columns without any value are left out. The sparkline is the std by layer, on
-    a log scale that all rows share.
+    forward or back. Empty columns are left out. The sparkline is the std by layer, on a log scale
+    that all rows share.
     """
     table = make_table()
     for setting in settings:
@@ -69,10 +69,10 @@ def print_results(lines: Sequence[Line], settings: Sequence[str], console: Conso
 
 
 def print_comparison(comparison: Comparison, settings: Sequence[str], console: Console) -> None:
-    """The table of a sweep, the best choice, and why others are not healthy.
+    """Print the table of a sweep, the best choice, and why others are not healthy.
 
-    Healthy jobs come first; ties are ordered by least change in std, gradients and angles. Of many
-    jobs, or of several with seeds, each row is the median of the runs that share a line in the
+    Healthy jobs come first; ties are ordered by least change in std, gradients and angles. With
+    many jobs, or with several seeds, each row is the median of the runs that share a line in the
     figure. settings: those in which jobs differ.
     """
     results = comparison.results
@@ -96,7 +96,7 @@ def print_comparison(comparison: Comparison, settings: Sequence[str], console: C
 
 
 def print_explanations(named: Sequence[tuple[str, Line]], console: Console) -> None:
-    """For each name and line: its verdict, the measurement behind it, and what to try."""
+    """Print the verdict of each line, the measurement behind it, and what to try."""
     console.print()
     last_advice = None
     for name, line in named[:MAX_EXPLANATIONS]:
@@ -111,7 +111,7 @@ def print_explanations(named: Sequence[tuple[str, Line]], console: Console) -> N
 
 
 def print_jacobian(profile: Profile, console: Console) -> None:
-    """The singular values of the Jacobian in three numbers, where they were computed."""
+    """Print the three numbers of the Jacobian's singular values, if they were computed."""
     numbers = {name.removeprefix("summary/jacobian_"): v for name, v in profile.numbers.items()}
     if "spread" in numbers:
         console.print(
@@ -123,7 +123,7 @@ def print_jacobian(profile: Profile, console: Console) -> None:
 
 
 def _format_numbers(line: Line, slowest: float) -> list[str]:
-    """A cell for each of HEADINGS, empty where there is no value. slowest: time of a product."""
+    """A cell for each of HEADINGS, empty without a value. slowest: the longest product time."""
     profile, count = line.profile, len(line.results)
     product = line.number("summary/product_ms")
     values = (

@@ -10,16 +10,16 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 NONFINITE = "x"
 WIDTH = 12
 _MIN_DECADES = 2
-"""Of the scale, or the rounding of a steady curve would look like a cliff."""
+"""The least decades of the scale, so that rounding in a steady curve does not look steep."""
 _MAX_DECADES = 10
-"""From 1 to either end of the scale, or one curve that explodes would flatten all others."""
+"""The most decades from 1 to an end of the scale, so that one curve cannot flatten the rest."""
 
 
 def make_sparklines(curves: Sequence[Array], width: int = WIDTH) -> list[str]:
-    """Each curve as blocks, on a log scale that all share, with an x where it stops being finite.
+    """Draw each curve in blocks on a shared log scale, with an x where it stops being finite.
 
-    curves: each (depth,), nan where not finite. A curve of more layers than `width` is shown at
-    so many of them, evenly spread from the first to the last. Values of 0 or less are lowest.
+    curves: each (depth,), nan if not finite. A curve of more layers than `width` is sampled at
+    `width` layers, evenly spaced from the first to the last. Values of 0 or less are lowest.
     """
     logs = [np.log10(curve[np.isfinite(curve) & (curve > 0)]) for curve in curves]
     joined = np.concatenate(logs) if any(map(len, logs)) else np.zeros(1)

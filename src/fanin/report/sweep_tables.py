@@ -18,8 +18,8 @@ CLAIM_STYLES = {"kept": "green", "broken": "red", "untested": "yellow"}
 class PlannedJob:
     """A job before it runs.
 
-    job: its number. seconds, memory: an estimate, in seconds and bytes; 0 where there is none.
-    state: what would be done with it. verdict, std: what theory predicts, std at the last layer.
+    job: its number. seconds, memory: an estimate, in seconds and bytes; 0 if there is none. state:
+    what the sweep would do with it. verdict, std: the prediction of theory; std at the last layer.
     """
 
     job: int
@@ -45,7 +45,7 @@ class Failure:
 
 
 def print_plan(jobs: Sequence[PlannedJob], settings: Sequence[str], console: Console) -> None:
-    """A row for each job: the settings named, its cost, what theory predicts, and its state."""
+    """Print a row for each job: the settings named, its cost, its prediction, and its state."""
     table = make_table()
     for heading in ("job", *settings):
         table.add_column(f"\n{heading}", no_wrap=True)
@@ -68,7 +68,7 @@ def print_plan(jobs: Sequence[PlannedJob], settings: Sequence[str], console: Con
 
 
 def print_failures(failures: Sequence[Failure], console: Console) -> None:
-    """A row for each job that failed: its settings, its error, and where its traceback is."""
+    """Print a row for each failed job: its settings, its error, and where its traceback is."""
     table = make_table()
     for heading in ("failed job", "settings", "error", "traceback in"):
         table.add_column(heading)
@@ -80,7 +80,7 @@ def print_failures(failures: Sequence[Failure], console: Console) -> None:
 
 
 def print_claims(findings: Sequence[Finding], console: Console) -> None:
-    """A row for each claim: the value measured beside the one expected, and the verdict."""
+    """Print a row for each claim: the measured and the expected value, and the verdict."""
     table = make_table()
     for heading in ("claim", "metric", "expected", "measured", ""):
         table.add_column(heading)

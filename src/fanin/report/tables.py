@@ -12,7 +12,7 @@ from fanin.report.comparison import Comparison
 
 
 def write_tables(comparison: Comparison, folder: Path) -> list[str]:
-    """Write comparison.csv and profiles.parquet, and give their names."""
+    """Write comparison.csv and profiles.parquet, and return their names."""
     results = comparison.results
     make_job_table(results).to_csv(folder / "comparison.csv", index=False)
     make_layer_table(results).to_parquet(folder / "profiles.parquet", index=False)
@@ -48,9 +48,9 @@ def make_layer_table(results: Sequence[RunResult]) -> pd.DataFrame:
 
 
 def _identify(results: Sequence[RunResult]) -> pd.DataFrame:
-    """A row per job: its number, its run and its params, missing where it does not have them.
+    """A row per job: its number, its run and its params; a param that it lacks is missing.
 
-    A param's column is numeric where all its values are numbers that fit into 64 bits, else text.
+    A param's column is numeric if all its values are numbers that fit into 64 bits, else text.
     """
     columns: dict[str, object] = {
         "job": [result.job for result in results],

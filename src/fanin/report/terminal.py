@@ -1,4 +1,4 @@
-"""The screen: its console, what tables on it share, and the sentences on where things are."""
+"""The terminal: its console, the style of its tables, and sentences on where results are."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from rich.text import Text
 
 from fanin.measure.verdict import short
 
-VERDICT_STYLES = {  # trouble is bold as well, since not every eye tells red from green
+VERDICT_STYLES = {  # also bold, since not everyone can tell red from green
     "healthy": "green",
     "vanishing": "bold blue",
     "exploding": "bold red",
@@ -23,7 +23,7 @@ _WIDTH = 1000
 
 
 def make_console(*, stderr: bool = False) -> Console:
-    """Colours on a terminal, plain text in a file. Text in brackets is shown as it is."""
+    """Make a console: colours on a terminal, plain text in a file; brackets are not markup."""
     # Wider than any table: a terminal wraps long lines, and Rich would cut numbers short.
     return Console(width=_WIDTH, markup=False, highlight=False, stderr=stderr)
 
@@ -33,22 +33,22 @@ def make_table() -> Table:
 
 
 def style_verdict(verdict: str, text: str | None = None) -> Text:
-    """A verdict, or another text, in the verdict's style; "-" where there is no verdict.
+    """A verdict, or another text, in the verdict's style; "-" if there is no verdict.
 
-    A verdict that theory is not sure of ends with a question mark and is styled as without it.
+    An unsure verdict of theory ends with a question mark, and has the style of the sure one.
     """
     return Text(text or verdict or "-", style=VERDICT_STYLES.get(verdict.rstrip("?"), ""))
 
 
 def format_number(value: float) -> str:
-    """Three digits, or a whole number from 1,000 to a million; empty where not finite."""
+    """Three digits, or a whole number from 1,000 to a million; empty if not finite."""
     if not math.isfinite(value):
         return ""
     return f"{value:,.0f}" if 1e3 <= value < 1e6 else short(value)
 
 
 def format_duration(seconds: float) -> str:
-    """Such as 0.4 s, 12 min or 3.5 h."""
+    """A duration with its unit, such as 0.4 s, 12 min or 3.5 h."""
     for unit, size in (("h", 3600), ("min", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:.3g} {unit}"
@@ -56,7 +56,7 @@ def format_duration(seconds: float) -> str:
 
 
 def print_data(lines: Sequence[str], console: Console) -> None:
-    """What was understood of data, a line each."""
+    """Print how the data was read, one line for each data set."""
     for line in lines:
         console.print(line, soft_wrap=True)
     if lines:
@@ -64,7 +64,7 @@ def print_data(lines: Sequence[str], console: Console) -> None:
 
 
 def print_location(name: str, experiment: str, uri: str, console: Console) -> None:
-    """The run's name, its MLflow experiment, and how to browse the store."""
+    """Print the run's name, its MLflow experiment, and how to browse the store."""
     local_uri = uri.replace(f"sqlite:///{Path.cwd()}/", "sqlite:///")
     browse = uri if uri.startswith("http") else f"mlflow ui --backend-store-uri {local_uri}"
     location = f"\ntracked as {name} in the MLflow experiment {experiment}; browse it with"
@@ -73,12 +73,12 @@ def print_location(name: str, experiment: str, uri: str, console: Console) -> No
 
 
 def print_links(links: Mapping[str, str], console: Console) -> None:
-    """A line for each address, with the name of what it shows in front."""
+    """Print a line for each address, after the name of its page."""
     if links:
         width = max(map(len, links))
         console.print("to see in the browser\n")
         for name, address in links.items():
-            # Wrapped softly: an address that is cut leads nowhere.
+            # Soft wrapping, since a cut address does not work.
             console.print(f"    {name:{width}}  {address}", soft_wrap=True)
         console.print()
 
@@ -88,7 +88,7 @@ def print_files(folder: Path, names: Sequence[str], console: Console) -> None:
 
 
 def print_waiting(count: int, uri: str, console: Console) -> None:
-    """That the store does not have these runs yet, and how they get there."""
+    """Print that the store does not have these runs yet, and how to deliver them."""
     console.print(
         f"{count} {'run waits' if count == 1 else 'runs wait'} in outputs/ for {uri}; the next "
         "sweep delivers them, or now\n\n    python -m fanin sync\n\n"

@@ -33,15 +33,15 @@ from fanin.report.palette import LINE_COLOURS
 PASSES = {"forward": "summary/forward_ms", "backward": "summary/backward_ms"}
 PASS_COLOURS = {"forward": LINE_COLOURS[0], "backward": LINE_COLOURS[2]}
 MAX_VALUES = 20
-"""A numeric axis with more values is divided into ranges."""
+"""The most values of a numeric axis that is not divided into ranges."""
 _RANGES = 10
 _MAX_COLUMNS = 2
 _LEFT, _GAP, _HEIGHT = 0.8, 0.25, 2.1
 _TITLE_HEIGHT, _MARGIN_BELOW, _LEGEND_HEIGHT = 0.25, 0.12, 0.25
 _OFFSETS = {"forward": -0.2, "backward": 0.2}
-"""From the middle of a value's place, which is 1 wide."""
+"""The offset of a pass from the middle of a value's place, which is 1 wide."""
 _SPREAD = 0.17
-"""How far the dots of a pass lie to either side of their middle."""
+"""The distance of a pass's dots to either side of their middle."""
 _DOT: dict[str, Any] = {
     "marker": "o",
     "markersize": 4.5,
@@ -54,7 +54,7 @@ _CAPTION = "each dot is a run; each bar is the median of the runs with the value
 
 
 def draw_timings(comparison: Comparison, folder: Path) -> list[str]:
-    """Write timings.png and timings.svg; their names, or none where no setting varies."""
+    """Write timings.png and timings.svg; return their names, or none if no setting varies."""
     if not comparison.axes:
         return []
     with rc_context(STYLE):
@@ -63,7 +63,7 @@ def draw_timings(comparison: Comparison, folder: Path) -> list[str]:
 
 @rc_context(STYLE)
 def build_figure(comparison: Comparison) -> Figure:
-    """The figure of a comparison with at least one axis: a panel for each."""
+    """Draw the figure of a comparison with at least one axis: a panel for each axis."""
     axes = [
         axis.grouped(_RANGES) if axis.is_numeric and len(axis.labels) > MAX_VALUES else axis
         for axis in comparison.axes

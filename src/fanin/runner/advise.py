@@ -1,4 +1,4 @@
-"""`python -m fanin advise`: the network that a line describes, and the inits ranked for it."""
+"""`python -m fanin advise`: ranks the inits for the network that the command line describes."""
 
 import re
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from fanin.config.settings import Settings
 from fanin.measure.statistics import STD
 from fanin.nn.init import Init
 from fanin.report.ranking_table import RankedInit, print_ranking
-from fanin.runner.catalogue import catalogue, task_of
+from fanin.runner.catalogue import catalogue, describe_network
 from fanin.runner.ingredients import prepare, theory_error
 from fanin.theory.advice import Candidate, candidate, rank_key, ranking, suggest
 from fanin.theory.mean_field import PERCENTILE
@@ -23,23 +23,25 @@ def advise(overrides: Sequence[str], console: Console) -> None:
     """Rank the options of init for the network that the overrides describe. Raises SettingError."""
     for override in overrides:
         if re.match(r"[\w./+]*=[^\[{('\"]*,|experiment=", override):
-            raise SettingError(f"{override}: advise looks at one network; give its settings")
+            raise SettingError(f"{override}: advise takes one network; sweeps are not supported")
     values, choices = compose_overrides(overrides)
     settings = Settings.from_values(values)
     if settings.depth == 0:
         raise SettingError("depth=0: has no hidden layer to advise on; use 1 or more")
     ingredients = prepare(settings, choices)
-    task = task_of(settings, ingredients, choices)
+    network = describe_network(settings, ingredients, choices)
     try:
-        candidates, refused = ranking(task, catalogue())
+        candidates, refused = ranking(network, catalogue())
     except Exception as error:
         raise theory_error(choices, error) from error
     typed = tuple(o for o in overrides if re.match(r"\+*init(=|\.(?!bias_std))", o))
     if any("init." in override for override in typed):
-        candidates = sorted([candidate(typed, ingredients.init, task), *candidates], key=rank_key)
+        candidates = sorted(
+            [candidate(typed, ingredients.init, network), *candidates], key=rank_key
+        )
     console.print(
-        f"{task.activation_name}, {task.depth} layers of {task.width} units, {task.inputs.count} "
-        f"inputs of {task.inputs.features} values; by theory\n"
+        f"{network.activation_name}, {network.depth} layers of {network.width} units, "
+        f"{network.inputs.count} inputs of {network.inputs.features} values; by theory\n"
     )
     print_ranking([_row(one) for one in candidates], console)
     for name, why in refused.items():
@@ -50,7 +52,7 @@ def advise(overrides: Sequence[str], console: Console) -> None:
         console.print(f"\nrun the best with\n\n    {line}\n")
     else:
         configured = build("init", settings.init, Init)  # type: ignore[type-abstract]
-        suggestion = suggest(ingredients.init, task, catalogue(), configured)
+        suggestion = suggest(ingredients.init, network, catalogue(), configured)
         console.print(f"\ntry {suggestion.text}\n")
 
 

@@ -1,4 +1,4 @@
-"""The inits and activations in conf/, made for advice, and the networks that it is asked about."""
+"""The inits and activations in conf/ as objects for advice, and the networks to advise on."""
 
 from contextlib import suppress
 from functools import cache
@@ -10,16 +10,16 @@ from fanin.config.settings import GroupChoices, Settings
 from fanin.nn.activations import Activation
 from fanin.nn.init import Init
 from fanin.runner.compute import Ingredients
-from fanin.theory.advice import Catalogue, Task
+from fanin.theory.advice import Catalogue, NetworkSpec
 from fanin.theory.input_stats import describe
 
 
 @cache
 def catalogue() -> Catalogue:
-    """Every option of init and activation, on its own defaults."""
+    """Every init and activation option, with its own defaults."""
     activations = []
     for name in option_names("activation"):
-        with suppress(SettingError):  # a broken file is not to be recommended
+        with suppress(SettingError):  # do not recommend a broken file
             activation = build_option("activation", name, Activation)  # type: ignore[type-abstract]
             activations.append((name, activation))
     inits = tuple((name, _make_init(name)) for name in option_names("init"))
@@ -34,10 +34,12 @@ def _make_init(name: str) -> Init | str:
         return str(error)
 
 
-def task_of(settings: Settings, ingredients: Ingredients, choices: GroupChoices) -> Task:
-    """What the network is to do, whatever its init."""
+def describe_network(
+    settings: Settings, ingredients: Ingredients, choices: GroupChoices
+) -> NetworkSpec:
+    """The network without its init."""
     changed = changed_settings("init", str(choices["init"]), settings.init)
-    return Task(
+    return NetworkSpec(
         activation_name=str(choices["activation"]),
         activation=ingredients.activation,
         inputs=describe(ingredients.inputs),
@@ -50,6 +52,6 @@ def task_of(settings: Settings, ingredients: Ingredients, choices: GroupChoices)
 
 
 def conflicting_settings(settings: Settings, choices: GroupChoices) -> list[str]:
-    """The settings of the init that another init would not have, and that must then go."""
+    """Overrides of this init that other inits reject, so the user must remove them."""
     changed = changed_settings("init", str(choices["init"]), settings.init)
     return [f"init.{name}" for name in changed if name != "bias_std"]  # which every init has

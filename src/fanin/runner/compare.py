@@ -1,4 +1,4 @@
-"""`python -m fanin compare`: tracked runs beside each other, from their store alone."""
+"""`python -m fanin compare`: compares tracked runs, from their store alone."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,7 +15,7 @@ from fanin.runner.varying import MAIN_PARAMS, varying_params
 
 
 def compare_runs(references: Sequence[str], uri: str | None, folder: Path | None) -> None:
-    """Print the table of the runs that references mean, and draw their figures into a folder.
+    """Print the table of the referenced runs, and draw their figures into a folder.
 
     references, uri: as in `load`. folder: by default a new one in outputs/comparisons. Raises
     SettingError.

@@ -1,10 +1,9 @@
-"""What a run computes: the network is built, run, measured, and held against theory.
+"""The computation of a run: build the network, run it, measure it, and compare it with theory.
 
-Whatever this module and data.py import, by any way, is the code that makes two runs' numbers the
-same: fingerprint.py hashes it.
+fingerprint.py hashes this module, data.py and everything they import.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from fanin.nn.losses import Loss
 from fanin.nn.matmul import RUNGS
 from fanin.nn.network import Network
 from fanin.nn.parameters import draw
+from fanin.runner.data_table import Batch, as_classes
 from fanin.theory.comparison import add_predictions
 from fanin.theory.input_stats import Inputs, describe
 from fanin.theory.jacobian_spectrum import jacobian_predictions
@@ -29,15 +29,15 @@ from fanin.theory.mean_field import Prediction, predict
 
 if TYPE_CHECKING:
     from fanin.config.settings import Settings  # a new setting changes no number
-    from fanin.runner.data_facts import DataFacts
+    from fanin.runner.data_facts import DataFacts  # texts and tags, no metric
 
 
 @dataclass(frozen=True)
 class Ingredients:
-    """What a network is built from: the objects that the settings of a run name.
+    """The parts of a network: the objects that the settings of a run name.
 
-    inputs: (batch, features). targets: as the loss prepared them. outputs: of the network. data:
-    what is known of the data set that they come from.
+    inputs: (batch, features). targets: as the loss prepared them. outputs: number of output units.
+    data: describes the data set of the batch.
     """
 
     init: Init
@@ -51,9 +51,45 @@ class Ingredients:
     data: "DataFacts"
 
 
+def fit_targets(
+    loss: Loss, batch: Batch, class_names: Sequence[str]
+) -> tuple[Batch, tuple[str, ...]]:
+    """The batch with targets for the loss, and the names of its classes if it takes classes.
+
+    class_names: see as_classes. Raises ValueError if the targets do not fit the loss.
+    """
+    return as_classes(batch, class_names) if loss.takes_classes else (batch, ())
+
+
+def assemble(
+    init: Init,
+    activation: Activation,
+    loss: Loss,
+    batch: Batch,
+    facts: "DataFacts",
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Ingredients:
+    """The ingredients of a network: the init as it is for the activation, the data in place.
+
+    Raises ValueError if there is no such init for the activation.
+    """
+    return Ingredients(
+        init=init.resolve(activation),
+        activation=activation,
+        loss=loss,
+        inputs=batch.inputs.to(device, dtype),
+        targets=loss.prepare(batch.targets, dtype).to(device),
+        outputs=loss.outputs(loss.prepare(batch.all_targets, dtype)),
+        device=device,
+        dtype=dtype,
+        data=facts,
+    )
+
+
 @dataclass(frozen=True)
 class Computed:
-    """What a run found. theory_error: why theory could not be worked out, where it could not."""
+    """The results of a run. theory_error: why theory could not be computed, if it failed."""
 
     profile: Profile
     jacobian: Spectrum | None
@@ -86,13 +122,13 @@ def compute(settings: "Settings", ingredients: Ingredients) -> Computed:
                 ingredients.init, prediction, features, settings.hidden_size
             )
         profile = add_predictions(profile, prediction, settings.replicas, extra_theory)
-    except Exception as error:  # an activation of the user's own may know one dtype only
+    except Exception as error:  # a user-defined activation may support one dtype only
         return Computed(profile, jacobian, None, f"{type(error).__name__}: {error}")
     return Computed(profile, jacobian, prediction, None)
 
 
 def build_network(settings: "Settings", ingredients: Ingredients) -> tuple[Network, int | None]:
-    """The network, and how many steps its init took to fit it to the data, if it does so."""
+    """The network, and the number of steps of an init that is fitted to the data, else None."""
     parameters = draw(
         ingredients.init,
         range(settings.seed, settings.seed + settings.replicas),
@@ -116,7 +152,7 @@ def build_network(settings: "Settings", ingredients: Ingredients) -> tuple[Netwo
 
 
 def predict_run(settings: "Settings", ingredients: Ingredients, inputs: Inputs) -> Prediction:
-    """What theory says of the network that settings describe."""
+    """The prediction for the network that the settings describe."""
     return predict(
         ingredients.init,
         ingredients.activation,

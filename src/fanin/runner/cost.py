@@ -1,6 +1,6 @@
-"""What a run costs before it is made: memory, steps in Python, seconds, room on the disk.
+"""Estimates of what a run costs: memory, steps in Python, seconds, disk space.
 
-Estimates, from the sizes of a network and a measured sample: good to about a factor of two.
+They follow from the sizes of a network and a measured sample, to about a factor of two.
 """
 
 import time
@@ -17,12 +17,12 @@ from fanin.nn.linear import bias_gradient, input_gradient, linear, weight_gradie
 from fanin.nn.matmul import RUNGS
 
 STEP_SECONDS = 1e-5
-"""Of one step in Python on a processor, in the rungs that take a step an element."""
+"""Seconds of one Python step on a processor, in the rungs that take one step per element."""
 
 _PRODUCT_SECONDS = 1e-10  # of one multiplication of two float64 matrices, on a core
-_SINGULAR_VALUES = 5  # products that take as long as the singular values of their result
+_SINGULAR_VALUES = 5  # cost of the singular values of a product, in such products
 _ACCELERATOR_STEPS = 5  # a step there launches its kernels one by one
-_LAYER_BYTES = 5_000  # the views and lists of one layer, whatever its size
+_LAYER_BYTES = 5_000  # the views and lists of one layer, of any size
 _CURVE_BYTES = 400  # a layer's value of one curve: in a table, in its copy, and in the store
 _CURVES = 32
 _RUN_BYTES = 500_000  # Hydra's files, a configuration, a database's first pages
@@ -30,8 +30,8 @@ _SAMPLE_WORK = {"loops": 500, "rows": 500, "broadcast": 2**20, "einsum": 2**20, 
 _SAMPLE_ENTRIES = 2**17
 _SAMPLE_SECONDS = 0.05
 JOB_SECONDS = 0.06
-"""What Hydra and a local store take for each job of a sweep."""
-_STATISTICS = 5  # stds that take as long as all statistics of a layer do
+"""Seconds that Hydra and a local store need for each job of a sweep."""
+_STATISTICS = 5  # cost of all statistics of a layer, in stds
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,12 @@ class Size:
 
     @property
     def weights(self) -> int:
-        """Of all replicas."""
+        """The number of weights of all replicas."""
         return self.replicas * sum(n * fan_in * fan_out for n, fan_in, fan_out in self.layers())
 
     @property
     def stack(self) -> int:
-        """The entries of one quantity of all hidden layers and replicas, such as activations."""
+        """The entries of one quantity, such as activations, in all hidden layers and replicas."""
         return self.depth * self.replicas * self.batch * self.width
 
     def layers(self) -> list[tuple[int, int, int]]:
@@ -65,7 +65,8 @@ class Size:
     def products(self) -> Iterator[tuple[int, int, int, int]]:
         """(how many, rows, inner, columns) of each kind of product in one pass of one replica.
 
-        Forward, the gradient of the weights, and that of each layer's input but the network's.
+        These are the forward product, the gradient of the weights, and the gradient of the layer's
+        input (except in the first layer).
         """
         for number, (layers, fan_in, fan_out) in enumerate(self.layers()):
             yield layers, self.batch, fan_in, fan_out
@@ -75,22 +76,22 @@ class Size:
 
 
 def memory(size: Size, *, itemsize: int, engine: str = "manual", matmul: str = "builtin") -> int:
-    """Bytes that a run needs at its fullest, on the device that holds the network.
+    """The peak memory of a run in bytes, on the device that holds the network.
 
-    Weights and gradients, and three stacks; with autograd, its graph has copies of them.
+    Counts weights, gradients and three stacks; autograd's graph has copies of them.
     """
     copies = 1 if engine == "manual" else 2
     entries = copies * (2 * size.weights + 3 * size.stack)
     largest = max(rows * inner * columns for _, rows, inner, columns in size.products())
     if matmul == "einsum":
-        entries += largest  # which has every product at once
+        entries += largest  # it holds every product at once
     return entries * itemsize + size.depth * _LAYER_BYTES
 
 
 def python_steps(size: Size, *, matmul: str, passes: int) -> int:
-    """Steps in Python of the rungs that go element by element; 0 for the others.
+    """The Python steps of the rungs that go element by element; 0 for the others.
 
-    One for each multiplication in `loops`, one for each entry of a result in `rows`.
+    `loops` takes one step per multiplication, `rows` one per entry of the result.
     """
     if matmul not in ("loops", "rows"):
         return 0
@@ -98,7 +99,7 @@ def python_steps(size: Size, *, matmul: str, passes: int) -> int:
 
 
 def _work(size: Size, matmul: str) -> int:
-    """What a pass of one replica is made of: multiplications, or the entries of its results."""
+    """The work of a pass of one replica: multiplications, or entries of the results for `rows`."""
     return sum(
         count * rows * columns * (1 if matmul == "rows" else inner)
         for count, rows, inner, columns in size.products()
@@ -106,14 +107,14 @@ def _work(size: Size, matmul: str) -> int:
 
 
 def python_seconds(size: Size, *, matmul: str, passes: int, device: str = "cpu") -> float:
-    """What those steps take, by a stated cost and not a measured one: the same on any machine."""
+    """The seconds of those steps at a fixed cost per step, so the same on any machine."""
     slower = 1 if device == "cpu" else _ACCELERATOR_STEPS
     steps = python_steps(size, matmul=matmul, passes=passes)
     return steps * STEP_SECONDS * slower
 
 
 def jacobian_seconds(size: Size, inputs: int) -> float:
-    """What the singular values of each replica's and input's Jacobian take, by a stated cost."""
+    """The seconds for the singular values of every Jacobian, at a fixed cost per operation."""
     largest, least = max(size.inputs, size.width), min(size.inputs, size.width)
     products = max(size.depth - 1, 0) * size.inputs * size.width**2
     values = _SINGULAR_VALUES * largest * least**2
@@ -121,13 +122,13 @@ def jacobian_seconds(size: Size, inputs: int) -> float:
 
 
 def jacobian_memory(size: Size, inputs: int) -> int:
-    """Bytes on the processor: of one replica a product in three copies, of all their slopes."""
+    """Bytes on the CPU: three copies of one replica's product, and the slopes of all replicas."""
     slopes = 3 * size.depth * size.replicas * inputs * size.width
     return 8 * (3 * inputs * size.inputs * size.width + slopes)
 
 
 def disk(depth: int, jobs: int = 1) -> int:
-    """Bytes that runs leave behind: in their folders, and as much again in a store."""
+    """Bytes that runs leave on disk: in their folders, and as much again in a store."""
     return jobs * (_RUN_BYTES + depth * _CURVES * _CURVE_BYTES)
 
 
@@ -139,10 +140,10 @@ def seconds(
     dtype: torch.dtype = torch.float32,
     device: str = "cpu",
 ) -> float:
-    """What drawing, the passes and the statistics take here and now, from a measured layer.
+    """The seconds of the draws, the passes and the statistics, from a layer measured now.
 
-    Equal layers are measured once, in some milliseconds. What Hydra and a store need for each
-    job comes on top; autograd, and activations that cost more than relu, may add a half.
+    Equal layers are measured once, in some milliseconds. Not included: Hydra and the store (see
+    JOB_SECONDS). Autograd, and activations that cost more than relu, may add a half.
     """
     layers = [
         (count, _Layer(size.replicas, size.batch, fan_in, fan_out))
@@ -154,8 +155,8 @@ def seconds(
     rate = max(_layer_seconds(sample, matmul, dtype, device) - least, 0) / sample.work(matmul)
     work = sum(count * layer.work(matmul) for count, layer in layers)
     one_pass = (size.depth + 1) * least + rate * work
-    drawn, told = _entry_seconds(dtype, device)
-    return passes * one_pass + size.weights * drawn + 3 * size.stack * told
+    draw_seconds, statistics_seconds = _entry_seconds(dtype, device)
+    return passes * one_pass + size.weights * draw_seconds + 3 * size.stack * statistics_seconds
 
 
 class _Layer(NamedTuple):
@@ -165,7 +166,7 @@ class _Layer(NamedTuple):
     fan_out: int
 
     def work(self, matmul: str) -> int:
-        """As `_work`, with the gradient of its input."""
+        """The work of the layer as in `_work`, the gradient of its input included."""
         replicas, batch, fan_in, fan_out = self
         if matmul == "rows":
             return replicas * (batch * fan_out + fan_in * fan_out + batch * fan_in)
@@ -173,7 +174,7 @@ class _Layer(NamedTuple):
 
 
 def _sample(layer: _Layer, matmul: str) -> _Layer:
-    """A smaller layer of its kind, which can be measured in a moment."""
+    """A smaller layer of similar shape, quick to measure."""
     while layer.work(matmul) > _SAMPLE_WORK[matmul]:
         replicas, *sizes = layer
         if replicas > 1:
@@ -186,7 +187,7 @@ def _sample(layer: _Layer, matmul: str) -> _Layer:
 
 @cache
 def _layer_seconds(layer: _Layer, matmul: str, dtype: torch.dtype, device: str) -> float:
-    """One layer, forward and back."""
+    """Measure one layer, forward and back."""
     replicas, batch, fan_in, fan_out = layer
 
     def new(rows: int, columns: int) -> torch.Tensor:
@@ -206,20 +207,20 @@ def _layer_seconds(layer: _Layer, matmul: str, dtype: torch.dtype, device: str) 
         weight_gradient(x, z, out=w_grad, matmul=rung)
         bias_gradient(z, out=b)
 
-    return _measured(run, device)
+    return _measure_seconds(run, device)
 
 
 @cache
 def _entry_seconds(dtype: torch.dtype, device: str) -> tuple[float, float]:
-    """To draw a weight, and to take all statistics of an entry."""
+    """The seconds to draw one weight, and to compute all statistics of one entry."""
     x = torch.randn(1, 1, 256, _SAMPLE_ENTRIES // 256).to(device, dtype)
-    drawn = _measured(lambda: torch.randn(x.shape).to(device, dtype), device)
-    told = _measured(lambda: reductions.std(x), device)
-    return drawn / x.numel(), told * _STATISTICS / 3 / x.numel()
+    draw_seconds = _measure_seconds(lambda: torch.randn(x.shape).to(device, dtype), device)
+    std_seconds = _measure_seconds(lambda: reductions.std(x), device)
+    return draw_seconds / x.numel(), std_seconds * _STATISTICS / 3 / x.numel()
 
 
-def _measured(work: Callable[[], object], device: str) -> float:
-    """Seconds, the best of several: whatever else the machine does only adds to them."""
+def _measure_seconds(work: Callable[[], object], device: str) -> float:
+    """The shortest of several times: other work on the machine only adds to a time."""
     synchronize = getattr(torch, device.partition(":")[0]).synchronize
     times: list[float] = []
     while len(times) < 5 or (len(times) < 30 and sum(times) < _SAMPLE_SECONDS):

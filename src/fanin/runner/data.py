@@ -1,8 +1,7 @@
 """Data: one batch of inputs and targets, the same for every replica and every job.
 
-`load(batch_size)` gives a Batch; a ValueError names the setting that is wrong. The seed is the
-data's own, and NumPy's generator draws, so that no seed can make inputs repeat a network's
-weights.
+`load(batch_size)` returns a Batch; a ValueError names the wrong setting. Data has its own seed and
+uses NumPy's generator, so that inputs never repeat the weights of a network.
 """
 
 import hashlib
@@ -23,12 +22,14 @@ _KEPT_TABLES = 4
 
 
 class Data(ABC):
+    """A source of batches."""
+
     @abstractmethod
     def load(self, batch_size: int) -> Batch:
-        """Inputs (batch_size, features) and their targets."""
+        """Load inputs (batch_size, features) and their targets. Raises ValueError."""
 
     def table(self) -> Table | None:
-        """The whole data set that batches are drawn from; None where each is made anew."""
+        """The whole data set that batches are drawn from; None if each batch is generated."""
         return None
 
 
@@ -54,7 +55,10 @@ class Gaussian(Data):
 
 @dataclass(frozen=True)
 class TableData(Data):
-    """Data of which a batch is some rows, none twice; all of them where they are fewer."""
+    """Data whose batches are rows of a table, drawn without replacement.
+
+    If the table has fewer rows than a batch, the batch is the whole table.
+    """
 
     seed: int = 0
 
@@ -63,7 +67,7 @@ class TableData(Data):
 
     @abstractmethod
     def table(self) -> Table:
-        """The whole data set."""
+        """The whole data set. Raises ValueError."""
 
     def load(self, batch_size: int) -> Batch:
         return self.table().draw(batch_size, self.seed)
@@ -71,10 +75,10 @@ class TableData(Data):
 
 @dataclass(frozen=True)
 class Digits(TableData):
-    """Real 8 x 8 images of handwritten digits, 1,797 of them, and the digit, 0 to 9.
+    """1,797 images of handwritten digits, 8 x 8, from scikit-learn; the target is the digit.
 
-    The pixels are standardised together, to mean 0 and std 1 over the whole set, which keeps
-    an image an image. From scikit-learn, which ships them.
+    The pixels are standardised together, to mean 0 and std 1 over the whole set, which leaves the
+    images recognisable.
     """
 
     def table(self) -> Table:
@@ -83,7 +87,7 @@ class Digits(TableData):
 
 @dataclass(frozen=True)
 class Wine(TableData):
-    """13 chemical measurements of 178 wines, each standardised, and the grower: 3 classes."""
+    """13 chemical measurements of 178 wines, each standardised; the target is one of 3 growers."""
 
     def table(self) -> Table:
         return _measurements("wine")
@@ -91,7 +95,7 @@ class Wine(TableData):
 
 @dataclass(frozen=True)
 class BreastCancer(TableData):
-    """30 measurements of 569 tumours, each standardised, and whether they are malignant."""
+    """30 measurements of 569 tumours, each standardised; the target is malignant or benign."""
 
     def table(self) -> Table:
         return _measurements("breast_cancer")
@@ -99,7 +103,7 @@ class BreastCancer(TableData):
 
 @dataclass(frozen=True)
 class Diabetes(TableData):
-    """10 measurements of 442 patients, and how their diabetes progressed; all standardised."""
+    """10 measurements of 442 patients; the target is how their diabetes progressed."""
 
     def table(self) -> Table:
         return _measurements("diabetes")
@@ -107,7 +111,7 @@ class Diabetes(TableData):
 
 @cache
 def _digits() -> Table:
-    """All images, standardised, and their digits, kept for the next job of a sweep."""
+    """All images, standardised, and their digits; cached for the next job of a sweep."""
     from sklearn.datasets import load_digits
 
     images, digits = load_digits(return_X_y=True)
@@ -125,7 +129,7 @@ def _digits() -> Table:
 
 @cache
 def _measurements(name: str) -> Table:
-    """One of scikit-learn's tables, each column standardised; a target without classes as well."""
+    """A table of scikit-learn. Each feature is standardised, and so is a target without classes."""
     from sklearn import datasets
 
     function = f"load_{name}"
@@ -148,13 +152,13 @@ def _measurements(name: str) -> Table:
 
 @dataclass(frozen=True, kw_only=True)
 class File(TableData):
-    """A table of your own. What each setting does is in docs/data.md.
+    """A table of the user. docs/data.md explains each setting.
 
     path: a text file (.csv, .tsv, .txt, .dat, .data, also .gz, .bz2 or .xz), .parquet, .feather,
-    .npz or .npy. Relative paths start at the directory that the command is typed in.
+    .npz or .npy. Relative paths start at the current directory.
     target: a column's name, its number from 1, or from the last with a minus; or a list of them;
-    in .npz an array's name, beside .npy a file. By default the last column.
-    separator, decimal: of a text file, where they are not found right.
+    for .npz the name of an array, for .npy another file. By default the last column.
+    separator, decimal: of a text file, if detection gets them wrong.
     """
 
     path: str
@@ -191,14 +195,14 @@ class File(TableData):
 
 @lru_cache(maxsize=_KEPT_TABLES)
 def _read(options: FileOptions, modified: tuple[int, ...]) -> Table:
-    """The table, kept for the next job of a sweep; `modified` keys that."""
+    """The table, cached for the next job until `modified` changes."""
     return read_table(options, digest(options.path, options.target))
 
 
 def digest(path: str, target: object = None) -> str:
-    """Of a file's contents, so that a run tells one version of its data from another.
+    """The SHA-256 of a data file's contents, which tells versions of the file apart.
 
-    target: the setting of that name, which may name a second file.
+    target: the setting data.target, which may name a second file to include.
     """
     files = files_of(Path(path).expanduser(), target)
     digests = [_digest_file(file, file.stat().st_mtime_ns) for file in files]

@@ -1,4 +1,4 @@
-"""Inputs and targets in NumPy's files: an .npz with both, or an .npy for each."""
+"""Reads NumPy files: an .npz with inputs and targets, or an .npy for each."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,12 +18,12 @@ PAIRS = (
     ("x_train", "y_train"),
     ("train_x", "train_y"),
 )
-"""What inputs and targets are called, in any case."""
+"""Names of inputs and targets, in upper or lower case."""
 _KNOWN = ", ".join(f"{x} and {y}" for x, y in PAIRS)
 
 
 class Arrays(NamedTuple):
-    """x: (rows, ...). y: (rows,) or (rows, outputs). target: what y is called."""
+    """x: (rows, ...). y: (rows,) or (rows, outputs). target: the name of y."""
 
     x: np.ndarray
     y: np.ndarray
@@ -31,7 +31,7 @@ class Arrays(NamedTuple):
 
 
 def partner_of(path: Path, target: Target) -> Path | None:
-    """The file of the targets that belong to an .npy file of inputs, if it has one of its own."""
+    """The file with the targets of an .npy file of inputs; None if there is no such file."""
     if target:
         return Path(target[0]).expanduser() if isinstance(target[0], str) else None
     names = [y for x, y in PAIRS if x == path.stem.lower()]
@@ -40,7 +40,7 @@ def partner_of(path: Path, target: Target) -> Path | None:
 
 
 def read_npz(options: FileOptions) -> Arrays:
-    """The two arrays of an .npz file. Raises ValueError that begins with the setting."""
+    """The two arrays of an .npz file. Raises ValueError; its message begins with the setting."""
     setting, path = f"path={options.path}:", options.file
     with _explained(setting, ".npz"), np.load(path, allow_pickle=False) as arrays:
         names = [*arrays.files]
@@ -64,13 +64,16 @@ def _pair(names: list[str], options: FileOptions) -> tuple[str, str]:
         if x in original and y in original and not options.target:
             return original[x], original[y]
     raise ValueError(
-        f"path={options.path}: it holds {', '.join(names) or 'no arrays'}; "
+        f"path={options.path}: it contains {', '.join(names) or 'no arrays'}; "
         f"call its arrays x and y (or {_KNOWN.partition(', ')[2]})"
     )
 
 
 def read_npy(options: FileOptions) -> Arrays:
-    """An .npy file of inputs with its partner, or a table with targets. Raises as above."""
+    """An .npy file of inputs and its file of targets, or an .npy table with target columns.
+
+    Raises ValueError; its message begins with the setting.
+    """
     setting, path = f"path={options.path}:", options.file
     x = _load(path, setting)
     partner = partner_of(path, options.target)
@@ -89,7 +92,7 @@ def read_npy(options: FileOptions) -> Arrays:
 
 
 def column_index(number: str | int, columns: int) -> int:
-    """From 0, of a column's number from 1, or from the last with a minus. Raises ValueError."""
+    """The index of column 1, 2, ..., or of -1 (the last), -2, ... Raises ValueError."""
     if not isinstance(number, int) or not 0 < abs(number) <= columns:
         raise ValueError(f"target={number}: no such column; use 1 to {columns}, or -1 for the last")
     return number - 1 if number > 0 else columns + number
@@ -107,7 +110,7 @@ def _load(path: Path, setting: str) -> np.ndarray:
 def _explained(setting: str, kind: str) -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # zipfile's, struct's and NumPy's own
+    except Exception as error:  # zipfile, struct and NumPy raise their own
         line = " ".join(str(error).split())
         hint = "; save numbers or texts, not objects" if "allow_pickle" in line else ""
         raise ValueError(f"{setting} it is not a readable {kind} file ({line}){hint}") from error

@@ -1,4 +1,4 @@
-"""Columns understood: which are left out, what becomes of words and of missing values."""
+"""Turns the columns of a table into arrays: leaves some out, treats words and missing values."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ _LISTED = 6
 
 @dataclass(frozen=True)
 class Column:
-    """One column. values: (rows,), floats with nan where one is missing, or words with None."""
+    """One column. values: (rows,), floats, nan if missing; or words, None if missing."""
 
     name: str
     values: np.ndarray
@@ -37,10 +37,10 @@ class Column:
 
 @dataclass
 class Cleaner:
-    """Turns columns into arrays, and notes in `remarks` what it leaves out.
+    """Turns columns into arrays, and lists in `remarks` what it changed.
 
-    locate: a row -> the words that tell where it is in the file. decimal: of words that are
-    numbers still.
+    locate: row -> its place in the file, such as "line 3". decimal: the decimal character of
+    numbers that are still text.
     """
 
     options: FileOptions
@@ -75,8 +75,8 @@ class Cleaner:
                     float(cell)  # such as a Decimal
                 except (TypeError, ValueError) as error:
                     raise ValueError(
-                        f"{self.setting} column {name} holds a {type(cell).__name__}; "
-                        "write numbers or words in its place, or remove the column"
+                        f"{self.setting} column {name} contains a {type(cell).__name__}; "
+                        "replace it by numbers or words, or remove the column"
                     ) from error
         texts = [None if cell is None else str(cell).strip() for cell in cells]
         numbers = [None if text is None else to_number(text, self.decimal) for text in texts]
@@ -106,7 +106,7 @@ class Cleaner:
             )
 
     def drop_row_counter(self, columns: list[Column]) -> list[Column]:
-        """Without a first column that only counts the rows."""
+        """Leave out a first column that only counts the rows."""
         if len(columns) < 2 or columns[0].is_words or len(columns[0].values) < 3:
             return columns
         if (np.diff(columns[0].values) != 1).any():  # nan is not 1 either
@@ -115,18 +115,21 @@ class Cleaner:
         return columns[1:]
 
     def drop_empty(self, columns: list[Column]) -> list[Column]:
-        """Without columns that have no value."""
+        """Leave out columns without values."""
         empty = [column.name for column in columns if column.missing.all()]
         if empty:
             self.remarks.append(f"left out {list_names(empty)}, without a value")
         return [column for column in columns if column.name not in empty]
 
     def check_words(self, columns: list[Column]) -> list[Column]:
-        """Without words, or with those that can become numbers. Raises ValueError."""
+        """Leave out columns of words if the settings say so.
+
+        Raises ValueError if a column has too many different words for one-hot columns.
+        """
         words = [column for column in columns if column.is_words]
         if words and self.options.categorical == "drop":
             names = [column.name for column in words]
-            self.remarks.append(f"left out {list_names(names)}, of words")
+            self.remarks.append(f"left out {list_names(names)} (words)")
             return [column for column in columns if not column.is_words]
         for column in words:
             present = column.values[~column.missing]
@@ -142,7 +145,7 @@ class Cleaner:
     def treat_missing(
         self, features: list[Column], targets: list[Column]
     ) -> tuple[list[Column], list[Column]]:
-        """Rows with missing values left out, or filled in later. Raises ValueError."""
+        """Leave out rows with missing values, or keep them to be filled in. Raises ValueError."""
         rows = len(targets[0].values)
         counts = {column.name: int(column.missing.sum()) for column in [*features, *targets]}
         counts = {name: count for name, count in counts.items() if count}
@@ -172,7 +175,7 @@ class Cleaner:
         return [_take(c, kept) for c in features], [_take(c, kept) for c in targets]
 
     def to_inputs(self, columns: list[Column]) -> tuple[np.ndarray, tuple[str, ...]]:
-        """(rows, features) without constant columns, and the features' names. Raises ValueError."""
+        """(rows, features) without constant columns, and their names. Raises ValueError."""
         parts: list[np.ndarray] = []
         names: list[str] = []
         one_hot = []
@@ -207,12 +210,12 @@ class Cleaner:
         raise ValueError(f"{self.setting} no feature is left{reasons}; use other columns")
 
     def to_targets(self, columns: list[Column]) -> tuple[np.ndarray, tuple[str, ...]]:
-        """(rows,) or (rows, outputs), and the words that numbers stand for. Raises ValueError."""
+        """(rows,) or (rows, outputs), and the words for numbers 0, 1, ... Raises ValueError."""
         if len(columns) > 1:
             for column in columns:
                 if column.is_words:
                     raise ValueError(
-                        f"target={column.name}: holds words such as {_shown(column.values[0])}; "
+                        f"target={column.name}: contains words such as {_shown(column.values[0])}; "
                         "several targets must be numbers"
                     )
             return np.stack([column.values for column in columns], axis=1), ()
@@ -232,7 +235,7 @@ def list_names(names: Sequence[str]) -> str:
 
 
 def _fill_in(values: np.ndarray) -> np.ndarray:
-    """The values, with their mean in place of nan."""
+    """Replace nan by the mean of the other values."""
     is_missing = np.isnan(values)
     return np.where(is_missing, values[~is_missing].mean(), values) if is_missing.any() else values
 
@@ -242,6 +245,6 @@ def _take(column: Column, rows: np.ndarray) -> Column:
 
 
 def _shown(text: object) -> str:
-    """A cell in quotes, on one line, cut where it is long."""
+    """A cell in quotes, on one line, shortened if it is long."""
     shown = repr(str(text))
     return shown if len(shown) <= 40 else f"{shown[:37]}...'"

@@ -1,4 +1,4 @@
-"""The dialect of a table in text: what separates its columns, its header, its decimal character."""
+"""Detects the dialect of a text table: separator, header, decimal character."""
 
 import csv
 import re
@@ -9,13 +9,13 @@ from typing import Any
 from fanin.runner.data_options import BLANKS
 
 SNIFFED = (",", ";", "\t", "|", BLANKS)
-"""Separators that are looked for, the likeliest first."""
+"""Separators to try, the most likely first."""
 
 _GROUP_MARKS = {".": " ,'_\u00a0\u202f", ",": " .'_\u00a0\u202f"}
-"""By decimal character: what may stand between thousands."""
+"""Decimal character -> possible thousands separators."""
 _WEAK = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
-"""1,234: a decimal comma, or thousands."""
-csv.field_size_limit(2**30)  # csv refuses cells of more than 128 kB
+"""1,234: ambiguous; the comma is a decimal comma or separates thousands."""
+csv.field_size_limit(2**30)  # the default refuses cells over 128 kB
 
 
 def _number(decimal: str) -> re.Pattern[str]:
@@ -26,7 +26,7 @@ def _number(decimal: str) -> re.Pattern[str]:
 
 
 NUMBERS = {decimal: _number(decimal) for decimal in _GROUP_MARKS}
-"""By decimal character: what a number looks like, with or without marks between thousands."""
+"""Decimal character -> pattern of a number, with or without thousands separators."""
 
 
 def is_number(text: str) -> bool:
@@ -35,7 +35,7 @@ def is_number(text: str) -> bool:
 
 
 def to_number(text: str, decimal: str) -> float | None:
-    """The number that a cell is in a dialect with this decimal character, if it is one."""
+    """The number in a cell, given the decimal character; None if it is not a number."""
     found = NUMBERS[decimal].fullmatch(text)
     if found is None:
         return None
@@ -44,17 +44,17 @@ def to_number(text: str, decimal: str) -> float | None:
 
 
 def split_rows(lines: Iterable[str], separator: str) -> Any:
-    """csv's reader of lines, whose `line_num` counts them from 1."""
+    """A csv reader of the lines; its `line_num` counts from 1."""
     return csv.reader(lines, delimiter=separator, skipinitialspace=True)
 
 
 def blanks_to_spaces(lines: Sequence[str]) -> list[str]:
-    """Lines in which blanks separate columns, ready to be split."""
+    """Replace tabs by spaces in lines whose columns are separated by blanks."""
     return [line.replace("\t", " ").strip() for line in lines]
 
 
 def find_separator(sample: Sequence[str]) -> str:
-    """The one that splits most lines alike and into the cleanest cells, best of all numbers."""
+    """The separator that splits the most lines into equally many clean cells, ideally numbers."""
 
     def quality(separator: str) -> float:
         lines = blanks_to_spaces(sample) if separator == BLANKS else sample
@@ -68,11 +68,11 @@ def find_separator(sample: Sequence[str]) -> str:
         )
         return clean / max(len(cells), 1) * sum(len(row) == columns for row in rows) / len(rows)
 
-    return max(SNIFFED, key=quality)  # the first of equal ones
+    return max(SNIFFED, key=quality)  # the first, if several are equal
 
 
 def is_header(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first of a table's rows names its columns."""
+    """Whether the first row names the columns."""
     first, body = rows[0], rows[1:]
     numbers = [cell.strip() for cell in first if is_number(cell)]
     if numbers:
@@ -83,13 +83,13 @@ def is_header(rows: Sequence[Sequence[str]]) -> bool:
         return True
     columns = zip(*(row for row in rows if len(row) == len(first)), strict=True)
     recurring = sum(name in cells for name, *cells in columns)
-    return 2 * recurring < len(first)  # in a table of words
+    return 2 * recurring < len(first)  # a table of words
 
 
 def find_decimal(cells: Iterator[str], separator: str, has_fractions: bool) -> str:
-    """The decimal character of cells that are no numbers with a decimal point.
+    """The decimal character of cells that did not parse with a decimal point.
 
-    has_fractions: whether other cells are numbers with a decimal point.
+    has_fractions: whether other cells are fractions with a decimal point.
     """
     votes, weak = Counter[str](), 0
     for cell in filter(is_number, cells):
@@ -99,7 +99,7 @@ def find_decimal(cells: Iterator[str], separator: str, has_fractions: bool) -> s
         mark = cell[last]
         if _WEAK.fullmatch(cell.strip()):
             weak += mark == ","
-        elif cell.count(mark) > 1:  # it stands between thousands
+        elif cell.count(mark) > 1:  # it separates thousands
             votes["," if mark == "." else "."] += 1
         else:
             votes[mark] += 1
@@ -109,5 +109,5 @@ def find_decimal(cells: Iterator[str], separator: str, has_fractions: bool) -> s
 
 
 def most_common(counts: Iterable[int]) -> int:
-    """The most frequent one, the first of several."""
+    """The most frequent count; the first, if several are."""
     return Counter(counts).most_common(1)[0][0]

@@ -1,4 +1,4 @@
-"""What a run tells of its data: what was understood of it, in a line, and where it comes from."""
+"""Describes the data of a run: how it was read, in one line, and where it comes from."""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from fanin.runner.data_table import Batch, Table
 
 MIN_SECOND_MOMENT, MAX_SECOND_MOMENT = 0.2, 5.0
-"""Of inputs that are near enough to 1. Pixels from 0 to 1 are below."""
+"""Inputs outside these bounds cause a warning. Pixels from 0 to 1 are below."""
 DIGEST_LENGTH = 16
 _LISTED = 8
 
 
 @dataclass(frozen=True)
 class DataFacts:
-    """What is known of a data set.
+    """A description of a data set.
 
-    summary: a line. warning: another, where the inputs are far from the scale that inits are made
-    for; empty otherwise. classes: the names of classes 0, 1, 2, ... for a loss that takes classes.
-    columns: the features' names, those of the targets last; none where they have no names. shape:
-    (rows, features). is_drawn: whether the data was made up, so that there is nothing to check.
+    summary: one line. warning: a line if the scale of the inputs is far from the one that inits
+    expect, else empty. classes: the names of classes 0, 1, 2, ... for a loss that takes classes.
+    columns: the names of the features, then of the targets; empty if they have no names. shape:
+    (rows, features). is_drawn: whether batches are generated, so that no table was read.
     """
 
     name: str
@@ -34,15 +34,15 @@ class DataFacts:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What is to be told on the screen."""
+        """The lines to print."""
         summary = () if self.is_drawn else (f"data: {self.summary}",)
         return (*summary, self.warning) if self.warning else summary
 
 
-def facts_of_table(
+def describe_table(
     table: Table, batch: Batch, batch_size: int, classes: tuple[str, ...]
 ) -> DataFacts:
-    """Of a data set of which a batch of `batch_size` rows was asked for."""
+    """Describe a table and a batch of it. batch_size: as in the settings."""
     rows, features = table.inputs.shape
     named = f" ({list_shortened(table.features)})" if table.features else ""
     parts = [
@@ -65,8 +65,8 @@ def facts_of_table(
     )
 
 
-def facts_of_batch(name: str, source: str, batch: Batch, classes: tuple[str, ...]) -> DataFacts:
-    """Of a data set that only makes batches. source: the class that makes them."""
+def describe_batch(name: str, source: str, batch: Batch, classes: tuple[str, ...]) -> DataFacts:
+    """Describe data without a table. source: the class that generates the batches."""
     rows, features = batch.inputs.shape
     hashed = hashlib.sha256()
     for tensor in (batch.inputs, batch.targets):
@@ -78,7 +78,7 @@ def facts_of_batch(name: str, source: str, batch: Batch, classes: tuple[str, ...
         source=source,
         digest=hashed.hexdigest()[:DIGEST_LENGTH],
         summary=f"{name}: {_count(rows, 'row')}, {_count(features, 'feature')}, {target}",
-        warning=_warn(batch, "scale them in the class that makes them"),
+        warning=_warn(batch, "scale them in the class that generates them"),
         classes=classes,
         columns=(),
         shape=(rows, features),
@@ -90,15 +90,12 @@ _REMEDY = "data.standardize=true scales each feature to mean 0 and std 1"
 
 
 def _warn(batch: Batch, remedy: str) -> str:
-    """Where the inputs' second moment is far from 1."""
+    """The warning if the second moment of the inputs is far from 1, else empty."""
     x = batch.inputs.detach().double()
     moment = float(x.square().mean())
     if MIN_SECOND_MOMENT <= moment <= MAX_SECOND_MOMENT:
         return ""
-    return (
-        f"the inputs have a second moment of {moment:.3g}, far from the 1 that inits are made for; "
-        f"{remedy}"
-    )
+    return f"the inputs have a second moment of {moment:.3g}, and inits expect about 1; {remedy}"
 
 
 def _describe_target(table: Table, classes: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""A file as a table: each kind is read, and its columns become inputs and targets."""
+"""Reads a file of any kind into a table of inputs and targets."""
 
 import hashlib
 from collections.abc import Callable
@@ -22,20 +22,20 @@ TEXTS = (".csv", ".tsv", ".txt", ".dat", ".data")
 FRAMES = (".parquet", ".feather")
 ARRAYS: dict[str, Callable[[FileOptions], Arrays]] = {".npz": read_npz, ".npy": read_npy}
 MIN_PIXELS = 16
-"""Columns of bytes, so many or more, are taken for the pixels of an image."""
+"""This many columns of bytes, or more, are taken as the pixels of an image."""
 _ROW = "row"
 
 
 def files_of(path: Path, target: object) -> list[Path]:
-    """The files that a table is read from: one, or two where the targets have their own."""
+    """The files of a table: one, or two if the targets have their own file."""
     partner = partner_of(path, as_target(target)) if path.suffix.lower() == ".npy" else None
     return [path] if partner is None or not partner.is_file() else [path, partner]
 
 
 def read_table(options: FileOptions, digest: str) -> Table:
-    """The table in a file. Raises ValueError that begins with the setting.
+    """The table in a file. Raises ValueError; its message begins with the setting.
 
-    digest: of the files' contents. The table's own depends on how it is read, too.
+    digest: of the contents of the files. The table's own digest also depends on the options.
     """
     path = options.file
     kind = path.suffix.lower()
@@ -75,7 +75,7 @@ def _read_frame(options: FileOptions, kind: str) -> Table:
     try:
         read = pd.read_parquet if kind == ".parquet" else pd.read_feather
         frame = read(options.file)
-    except Exception as error:  # pyarrow's own
+    except Exception as error:  # pyarrow raises its own
         line = " ".join(str(error).split())
         raise ValueError(
             f"path={options.path}: it is not a readable {kind} file ({line})"
@@ -84,14 +84,14 @@ def _read_frame(options: FileOptions, kind: str) -> Table:
     if frame.shape[1] < 2 or len(frame) == 0:
         raise ValueError(
             f"path={options.path}: it has {frame.shape[1]} columns of {len(frame)} rows; "
-            "use at least two columns, of which one is the target"
+            "use at least two columns, one of them the target"
         )
     cleaner = Cleaner(options, lambda row: f"row {row + 1}")
     return _make_table(cleaner, *_split(frame, options.target))
 
 
 def _split(frame: "pd.DataFrame", target: Target) -> tuple["pd.DataFrame", "pd.DataFrame"]:
-    """The features and the targets: the last column where none is named. Raises ValueError."""
+    """Split into features and targets, by default the last column. Raises ValueError."""
     names = [*frame.columns]
     indices = [_index_of(column, names) for column in target] or [len(names) - 1]
     if len(set(indices)) == len(names):
@@ -101,7 +101,7 @@ def _split(frame: "pd.DataFrame", target: Target) -> tuple["pd.DataFrame", "pd.D
 
 
 def _index_of(column: str | int, names: list[str]) -> int:
-    """Where a column is that has this name or, if none has, this number."""
+    """The index of the column with this name or, if there is none, this number."""
     if str(column) in names:
         return names.index(str(column))
     if isinstance(column, int):
@@ -134,7 +134,7 @@ def _count(columns: np.ndarray) -> range:
 
 
 def _make_table(cleaner: Cleaner, features: "pd.DataFrame", targets: "pd.DataFrame") -> Table:
-    """A table of columns, each standardised by itself."""
+    """A table of columns; each feature is standardised separately."""
     inputs = cleaner.check_words(
         cleaner.drop_empty(cleaner.drop_row_counter(_columns(cleaner, features)))
     )
@@ -154,9 +154,11 @@ def _make_table(cleaner: Cleaner, features: "pd.DataFrame", targets: "pd.DataFra
 
 
 def _make_images(cleaner: Cleaner, images: np.ndarray, targets: "pd.DataFrame") -> Table:
-    """A table of images, all pixels standardised together, which keeps an image an image."""
+    """A table of images, all pixels standardised together, which keeps them recognisable."""
     if images.dtype.kind not in "iufb" or not np.isfinite(images).all():
-        raise ValueError(f"path={cleaner.options.path}: its images hold nan, inf or no numbers")
+        raise ValueError(
+            f"path={cleaner.options.path}: its images contain nan, inf or other non-numbers"
+        )
     rows = Column(_ROW, np.arange(len(images), dtype=np.float64))
     (kept,), outputs = cleaner.treat_missing([rows], _columns(cleaner, targets))
     x = images.reshape(len(images), -1)[kept.values.astype(int)].astype(np.float64)

@@ -1,11 +1,11 @@
-"""How a file is to be read: the settings of data=file, checked."""
+"""Checks the settings of data=file, which say how to read the file."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 BLANKS = " "
-"""The separator of columns that any number of blanks or tabs separate."""
+"""The separator for columns separated by any number of blanks or tabs."""
 SEPARATORS = {
     "comma": ",",
     "semicolon": ";",
@@ -24,7 +24,7 @@ Target = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class FileOptions:
-    """path: as it was typed. separator, decimal: a character; None where they are to be found."""
+    """path: as typed. separator, decimal: a character; None to detect it."""
 
     path: str
     target: Target
@@ -46,7 +46,7 @@ class FileOptions:
         missing: str,
         standardize: bool,
     ) -> "FileOptions":
-        """The options of these settings. Raises ValueError that begins with the setting."""
+        """Check the settings. Raises ValueError; its message begins with the setting."""
         _check_choice("categorical", categorical, CATEGORICAL)
         _check_choice("missing", missing, MISSING)
         new = cls(

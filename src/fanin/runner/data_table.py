@@ -1,4 +1,4 @@
-"""A data set as a whole: inputs, targets, what was understood of them; drawing a batch of it."""
+"""A whole data set, drawing a batch from it, and turning its targets into classes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _FEW_CLASSES = 50  # however few the rows are
 class Batch(NamedTuple):
     """`inputs` (batch, features) and `targets` (batch,) or (batch, outputs), on the CPU.
 
-    `all_targets` are those of the whole data set: a batch need not have every class.
+    `all_targets` are the targets of the whole data set: a batch may lack a class.
     """
 
     inputs: Tensor
@@ -28,12 +28,12 @@ class Batch(NamedTuple):
 class Table:
     """A whole data set.
 
-    inputs: (rows, features). targets: (rows,) or (rows, outputs); where they were words, the
-    number of each word in `classes`, which is empty otherwise. name: such as iris.csv. source: a
-    path, or the function that made it. digest: equal for equal data, hexadecimal. features: the
-    names of its columns; none for images. target: the names of the columns of targets. scaling:
-    what was done to the inputs. remarks: what else was done, such as "id counts the rows and is
-    left out".
+    inputs: (rows, features). targets: (rows,) or (rows, outputs); if they were words, their indices
+    in `classes`, which is empty otherwise. name: such as iris.csv. source: a path, or the function
+    that made the data. digest: hexadecimal, equal for equal data. features: the names of the
+    columns of inputs; empty for images. target: the names of the columns of targets. scaling: how
+    the inputs were scaled. remarks: what else was done, such as "left out id, which counts the
+    rows".
     """
 
     name: str
@@ -49,11 +49,11 @@ class Table:
 
     @property
     def has_words(self) -> bool:
-        """Whether its targets are words. False and True may be taken for 0 and 1."""
+        """Whether the targets are words. False and True count as numbers 0 and 1."""
         return bool(self.classes) and self.classes != BOOLEANS
 
     def draw(self, batch_size: int, seed: int) -> Batch:
-        """A batch of rows, none twice; all rows where they are fewer."""
+        """Draw a batch of rows without replacement; all rows if there are fewer."""
         rows = np.random.default_rng(seed).permutation(len(self.inputs))[:batch_size]
         x, y = self.inputs, self.targets
         return Batch(*map(torch.from_numpy, (x[rows], y[rows], y)))
@@ -62,8 +62,8 @@ class Table:
 def as_classes(batch: Batch, words: Sequence[str] = ()) -> tuple[Batch, tuple[str, ...]]:
     """The batch with targets 0, 1, 2, ... for a loss that takes classes, and the classes' names.
 
-    words: the names of targets 0, 1, 2, ... where they have names; of their columns, where they
-    are one-hot. Raises ValueError, without the setting, for targets that are no classes.
+    words: the names of targets 0, 1, 2, ... or of one-hot columns, if they have names. Raises
+    ValueError, without the setting, if the targets are not classes.
     """
     inputs, targets, all_targets = batch
     if all_targets.ndim == 2:
@@ -84,7 +84,7 @@ def _from_one_hot(targets: Tensor) -> Tensor:
     is_one_hot = ((targets == 0) | (targets == 1)).all() and (targets.sum(1) == 1).all()
     if not is_one_hot:
         raise ValueError(
-            f"needs one target a row, or one-hot ones, not {targets.shape[1]} numbers a row; "
+            f"needs one target a row, or one-hot targets, not {targets.shape[1]} numbers a row; "
             "use loss=mse"
         )
     return targets.argmax(1)
@@ -100,8 +100,8 @@ def _check_classes(values: Tensor, rows: int) -> None:
     count = len(values)
     if count > MAX_CLASSES or (count > _FEW_CLASSES and 2 * count > rows):
         raise ValueError(
-            f"needs classes as targets, and {count:,} different ones in {rows:,} rows are none; "
-            "use loss=mse, or another target"
+            f"needs classes as targets, and {count:,} different values in {rows:,} rows are too "
+            "many; use loss=mse, or another target"
         )
     if count == 1:
         raise ValueError("needs two classes or more, and all targets are the same; use loss=mse")

@@ -1,6 +1,6 @@
-"""A table in a text file: its lines cleaned, its dialect found, its cells read by pandas.
+"""Reads a table from a text file: cleans its lines, detects the dialect, reads cells with pandas.
 
-Empty lines and comments are left out, and a mistake is told with its line in the file.
+Empty lines and comments are left out. An error message gives the line in the file.
 """
 
 import bz2
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SAMPLE = 200
-"""Lines from which the dialect is found."""
+"""The dialect is detected from this many lines."""
 MISSING_WORDS = (
     "", "-", ".", "?", "#N/A", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "na", "nan",
     "null",
@@ -45,7 +45,7 @@ _EXCEL = re.compile(r"sep=(.)\s*")
 
 @dataclass
 class Lines:
-    """The lines of a file that hold cells. numbers: where they are in the file, from 1."""
+    """The lines of a file that contain cells. numbers: their line numbers in the file, from 1."""
 
     setting: str
     numbers: list[int]
@@ -56,7 +56,7 @@ class Lines:
     names: list[str] = field(default_factory=list)
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
-        """(line in the file, cells) of each row after the header."""
+        """Yield (line in the file, cells) of each row after the header."""
         reader = split_rows(self.texts, self.separator)
         for n, cells in enumerate(reader):
             if n or not self.has_header:
@@ -72,16 +72,16 @@ class Lines:
             if len(cells) != self.columns:
                 raise ValueError(
                     f"{self.setting} line {line} has {len(cells)} columns, not {self.columns}; "
-                    "correct it, or name what separates them with data.separator"
+                    "correct it, or set data.separator"
                 )
 
 
 @dataclass(frozen=True)
 class TextTable:
-    """The cells of a text file, before they are understood.
+    """The cells of a text file.
 
-    frame: a column each, of numbers, booleans or words. decimal: the decimal character of words
-    that are numbers still. remarks: on the dialect, where it is not the commonest.
+    frame: columns of numbers, booleans or words. decimal: the decimal character of numbers that are
+    still text. remarks: on the dialect, if it is unusual.
     """
 
     frame: "pd.DataFrame"
@@ -91,7 +91,7 @@ class TextTable:
 
 
 def read_text_table(options: FileOptions) -> TextTable:
-    """Read the cells. Raises ValueError that begins with the setting."""
+    """Read the cells. Raises ValueError; its message begins with the setting."""
     setting = f"path={options.path}:"
     text, remarks = _read_text(options)
     lines, comment, excel = _clean(text, setting)
@@ -125,12 +125,14 @@ def _read_text(options: FileOptions) -> tuple[str, list[str]]:
         text = content.decode("cp1252", errors="replace")
         remarks.append("read as Windows-1252")
     if "\0" in text:
-        raise ValueError(f"path={options.path}: it holds bytes that no text has; use a text file")
+        raise ValueError(
+            f"path={options.path}: it contains bytes that do not occur in text; use a text file"
+        )
     return text.replace("\r\n", "\n").replace("\r", "\n"), remarks
 
 
 def _clean(text: str, setting: str) -> tuple[Lines, str, str | None]:
-    """The lines that hold cells, the last comment above them, and what Excel's sep= line says."""
+    """The lines with cells, the last comment above them, and the separator of Excel's sep= line."""
     lines = Lines(setting, [], [])
     comment, excel = "", None
     has_comments = "#" in text
@@ -148,7 +150,7 @@ def _clean(text: str, setting: str) -> tuple[Lines, str, str | None]:
 
 
 def _name_columns(lines: Lines, comment: str) -> None:
-    """Count the columns, find the header and the names in it. Raises ValueError."""
+    """Count the columns, and find the header and the names in it. Raises ValueError."""
     rows = [*split_rows(lines.texts[:SAMPLE], lines.separator)]
     lines.has_header = is_header(rows)
     body = rows[lines.has_header :]
@@ -157,27 +159,27 @@ def _name_columns(lines: Lines, comment: str) -> None:
     lines.columns = most_common(map(len, body))
     if lines.columns < 2:
         raise ValueError(
-            f"{lines.setting} it has one column; use at least two, of which one is the target, "
-            "or name what separates them with data.separator"
+            f"{lines.setting} it has one column; use at least two, one of them the target, "
+            "or set data.separator"
         )
     names = rows[0] if lines.has_header else next(split_rows([comment], lines.separator), [])
     while len(names) > lines.columns and not names[-1].strip():
         names = names[:-1]
     if not lines.has_header and (len(names) != lines.columns or any(map(is_number, names))):
-        names = []  # the comment says something else
+        names = []  # the comment does not name the columns
     if len(names) == lines.columns - 1 and any(row[-1].strip() for row in body):
         names = [ROW_NAMES, *names]  # as R writes them
     if lines.has_header and len(names) not in (lines.columns, lines.columns - 1):
         lines.check_columns()
         raise ValueError(
             f"{lines.setting} line {lines.numbers[0]} names {len(names)} columns, and the lines "
-            f"below have {lines.columns}; name what separates them with data.separator"
+            f"below have {lines.columns}; correct them, or set data.separator"
         )
     lines.names = _distinct(names)
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Names in printable characters of which no two are equal; empty ones stay empty."""
+    """Make names printable and distinct; empty names stay empty."""
     seen: Counter[str] = Counter()
     distinct = []
     for raw in names:
@@ -194,7 +196,7 @@ def _read_cells(options: FileOptions, lines: Lines) -> tuple["pd.DataFrame", str
     if decimal != "." and options.decimal is None:
         frame = _read_frame(lines, decimal)
     last_is_empty = frame.iloc[:, -1].isna()
-    if last_is_empty.any():  # pandas fills up a line that is too short
+    if last_is_empty.any():  # pandas pads a line that is too short
         lines.check_columns()
     names = [*lines.names, *[""] * (lines.columns - len(lines.names))]
     frame.columns = [name or str(n) for n, name in enumerate(names, start=1)]

@@ -1,6 +1,6 @@
-"""sweep.exclude: the jobs of a sweep that are not to run."""
+"""sweep.exclude: the jobs of a sweep that do not run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from fanin.config.errors import SettingError
@@ -9,14 +9,12 @@ from fanin.measure.params import matches
 from fanin.runner.jobs import Job
 
 
-def apply_exclude(
-    jobs: Sequence[Job], clauses: Sequence[Mapping[str, Any]], *, must_select: bool
-) -> None:
-    """Exclude each job that has all settings of one of the clauses. Raises SettingError.
+def apply_exclude(jobs: Sequence[Job], clauses: Any, *, must_select: bool) -> None:
+    """Exclude each job that has all the settings of a clause. Raises SettingError.
 
-    must_select: whether each clause has to select a job.
+    must_select: whether a clause that matches no job is an error.
     """
-    if isinstance(clauses, str) or not all(isinstance(c, Mapping) and c for c in clauses):
+    if not isinstance(clauses, list) or not all(isinstance(c, dict) and c for c in clauses):
         raise SettingError(
             f"sweep.exclude={clauses}: use a list of settings, '[{{init: xavier, depth: 50}}]'"
         )
@@ -26,11 +24,13 @@ def apply_exclude(
         for name in clause:
             if name not in names:
                 hint = did_you_mean(str(name), names)
-                raise SettingError(f"sweep.exclude={shown}: {name} is no setting of a job{hint}")
+                raise SettingError(
+                    f"sweep.exclude={shown}: {name} is not a setting of any job{hint}"
+                )
         selected = [job for job in jobs if matches(job.params, clause)]
         if must_select and not selected:
-            raise SettingError(f"sweep.exclude={shown}: selects no job of the sweep")
+            raise SettingError(f"sweep.exclude={shown}: matches no job in this sweep")
         for job in selected:
             job.is_excluded = True
     if all(job.is_excluded for job in jobs):
-        raise SettingError(f"sweep.exclude: leaves out all {len(jobs)} jobs")
+        raise SettingError(f"sweep.exclude: excludes all {len(jobs)} jobs")

@@ -1,4 +1,4 @@
-"""The jobs of a sweep: what each of them is, which are left out, and which are done already."""
+"""The jobs of a sweep: their settings, which are excluded, and which are done already."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from fanin.tracking.tracked_run import TrackedRun
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a job takes, in seconds and bytes, and what theory predicts for it."""
+    """The cost of a job, in seconds and bytes, and its forecast by theory."""
 
     seconds: float
     memory: int
@@ -26,9 +26,9 @@ class Estimate:
 class Job:
     """One combination of a sweep's settings.
 
-    number: its place in the sweep, whatever is left out. config_hash, code_version: what makes two
-    runs the same. done: the run that holds its result, where there is one. last_status: of the last
-    run that should have held it and does not. estimate: in a plan.
+    number: its place in the sweep, excluded jobs included. config_hash, code_version: equal for
+    equal runs. done: the run that holds the job's result, if there is one. last_status: the status
+    of the last run with this config_hash. estimate: only in a plan.
     """
 
     number: int
@@ -43,7 +43,7 @@ class Job:
 
     @property
     def settings(self) -> str:
-        """Its overrides in one line, fit to be shown to others."""
+        """The overrides in one line, with passwords masked."""
         return mask_passwords(format_overrides(self.overrides))
 
     @property
@@ -52,7 +52,7 @@ class Job:
 
     @property
     def plan(self) -> str:
-        """What a run of the sweep would do with it."""
+        """What the sweep would do with the job."""
         if self.is_excluded:
             return "left out"
         if self.done:
@@ -60,14 +60,16 @@ class Job:
         if self.last_status is None:
             return "to run"
         if self.last_status == RunStatus.RUNNING:
-            return "running, or cut off"
+            return "running or interrupted"
         was_finished = self.last_status == RunStatus.FINISHED
-        reason = "done by other code" if was_finished else f"{self.last_status.lower()} before"
+        reason = (
+            "finished with different code" if was_finished else f"{self.last_status.lower()} before"
+        )
         return f"to run again ({reason})"
 
 
 def match_runs(jobs: Sequence[Job], runs: Sequence[TrackedRun]) -> None:
-    """Tell each job which of the runs, the latest first, has done it. No run does two jobs."""
+    """Set `done` of each job to the latest run that has its result. A run serves one job only."""
     finished: dict[tuple[str, str], list[TrackedRun]] = defaultdict(list)
     last_status: dict[str, str] = {}
     for run in runs:
@@ -86,7 +88,10 @@ def match_runs(jobs: Sequence[Job], runs: Sequence[TrackedRun]) -> None:
 
 
 def jobs_to_run(jobs: Sequence[Job]) -> list[Job]:
-    """Those to run. One that took its process with it comes last, or no resume got past it."""
+    """The jobs to run.
+
+    Jobs whose process was killed come last, so that a resume does not die on them first.
+    """
     return sorted(
         (job for job in jobs if job.is_to_run), key=lambda job: job.last_status == RunStatus.KILLED
     )

@@ -1,4 +1,4 @@
-"""The pages of MLflow's UI that show runs and sweeps, and what those pages say of themselves."""
+"""Pages and views of MLflow's UI that show runs and sweeps."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from fanin.tracking.ui import MAX_RUNS, Pages, format_view
 SIGNALS = "signals"
 """The name and the key of the view that shows every run's signal."""
 EXPERIMENT_TAGS = {
-    "mlflow.experimentKind": "custom_model_development",  # 3.17 goes by the address
+    "mlflow.experimentKind": "custom_model_development",  # 3.17 uses the address instead
     NOTE: EXPERIMENT_NOTE,
 }
 
@@ -30,7 +30,7 @@ def sweep_view(name: str, settings: Sequence[str], parent_id: str, made: int) ->
 
 
 def curve_links(pages: Pages, run_ids: Sequence[str]) -> dict[str, str]:
-    """Where the curves of several runs, at least one, lie over each other: a name -> an address."""
+    """Pages that overlay the curves of one or more runs, name -> address."""
     metrics = {
         "std of every layer": [STD, f"{STD}_theory"],
         "gradients": [GRADIENT, f"{GRADIENT}_theory"],
@@ -42,5 +42,5 @@ def curve_links(pages: Pages, run_ids: Sequence[str]) -> dict[str, str]:
 
 
 def view_links(pages: Pages, parent_id: str) -> dict[str, str]:
-    """Where a sweep is shown by its view in the experiment: a name -> an address."""
+    """Pages that show a sweep through its view of the runs table, name -> address."""
     return {"all curves": pages.charts(parent_id), "table of the jobs": pages.runs_table(parent_id)}

@@ -1,4 +1,4 @@
-"""A run before anything is computed: its name, its MLflow experiment, its params and tags."""
+"""A new run, before anything is computed: its name, MLflow experiment, params and tags."""
 
 import os
 from collections.abc import Sequence
@@ -39,13 +39,13 @@ def new_record(spec: JobSpec) -> RunRecord:
 
 
 def experiment_name(tracking: Tracking, choices: GroupChoices) -> str:
-    """The MLflow experiment: the setting, MLflow's variable, the experiment file, or fanin."""
+    """The MLflow experiment: from the setting, MLflow's variable, the experiment file, or fanin."""
     variable = os.environ.get("MLFLOW_EXPERIMENT_NAME")
     return tracking.experiment or variable or choices["experiment"] or "fanin"
 
 
 def run_name(params: Params, overrides: Sequence[str]) -> str:
-    """Such as `kaiming relu 50x100`, and what else was set: `kaiming relu 50x100 seed=3`."""
+    """The run's name with its other overrides at the end: `kaiming relu 50x100 seed=3`."""
     in_name = ("init", "activation", "depth", "hidden_size", "experiment")
     settings = [override.partition("=") for override in overrides]
     others = [
@@ -57,7 +57,7 @@ def run_name(params: Params, overrides: Sequence[str]) -> str:
 
 
 def common_tags(overrides: Sequence[str]) -> dict[str, str]:
-    """The tags that a run and a sweep have alike."""
+    """The tags that both a run and a sweep have."""
     return provenance_tags(PROJECT / "run.py") | {
         "torch.version": torch.__version__,
         "overrides": mask_passwords(format_overrides(overrides)),

@@ -1,6 +1,6 @@
-"""What a run may cost, checked before it is made: memory, hours, room on the disk.
+"""Checks of what a run costs, before it starts: memory, hours, disk space.
 
-Each check raises SettingError with what is needed, what is there, and what would work.
+Each check raises SettingError that says what is needed, what is available, and what would work.
 """
 
 import os
@@ -17,22 +17,24 @@ from fanin.nn.device import memory_of
 from fanin.runner import cost
 
 MAX_SECONDS = 3600
-"""Of steps in Python, or of singular values: what takes longer was hardly meant."""
+"""Limit for steps in Python and for singular values: a longer run is probably a mistake."""
+
+_SMALLER = "a smaller depth, hidden_size, batch_size or replicas"
 
 
 def check_disk(setting: str, folder: Path, needed: int) -> None:
-    """Check that a folder, made or not, can be written to and has room for so many bytes.
+    """Check that a folder, which need not exist, is writable and has room for `needed` bytes.
 
-    setting: what names the folder, such as hydra.run.dir=/tmp/x.
+    setting: the setting that names the folder, such as hydra.run.dir=/tmp/x.
     """
     existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise SettingError(f"{setting}: {existing} is no folder that can be written to")
+        raise SettingError(f"{setting}: cannot write to {existing}; choose another folder")
     free = shutil.disk_usage(existing).free
     if free < needed:
         raise SettingError(
             f"{setting}: needs {_format_bytes(needed)} and its disk has {_format_bytes(free)} "
-            "free; name a place on another"
+            "free; choose a folder on another disk"
         )
 
 
@@ -44,7 +46,7 @@ def _format_bytes(count: int) -> str:
 
 
 def size_of(settings: Settings, inputs: Sequence[int], outputs: int) -> cost.Size:
-    """The sizes of the network that settings describe, for inputs (batch, features)."""
+    """The sizes of the network that the settings describe, for inputs (batch, features)."""
     batch, features = inputs
     return cost.Size(
         depth=settings.depth,
@@ -75,9 +77,7 @@ def check_memory(
     )
     available = memory_of(device)
     if needed > available:
-        instead = (
-            "matmul=builtin or smaller ones" if settings.matmul == "einsum" else "smaller ones"
-        )
+        instead = f"matmul=builtin or {_SMALLER}" if settings.matmul == "einsum" else _SMALLER
         raise SettingError(
             f"{_format_sizes(settings)} matmul={settings.matmul}: needs {needed / 2**30:,.0f} GiB "
             f"and device={device.type} has {available / 2**30:,.0f}; use {instead}"
@@ -91,7 +91,7 @@ def check_hours(settings: Settings, size: cost.Size, device: torch.device) -> No
     if needed > MAX_SECONDS:
         raise SettingError(
             f"{_format_sizes(settings)} matmul={settings.matmul}: {passes} passes would take "
-            f"{needed / 3600:,.1f} hours; use matmul=builtin or smaller ones"
+            f"{needed / 3600:,.1f} hours; use matmul=builtin or {_SMALLER}"
         )
 
 
@@ -104,18 +104,18 @@ def check_jacobian(settings: Settings, size: cost.Size) -> None:
     if needed > available:
         raise SettingError(
             f"{setting} needs {needed / 2**30:,.0f} GiB more and this machine has "
-            f"{available / 2**30:,.0f}; use jacobian=false or smaller ones"
+            f"{available / 2**30:,.0f}; use jacobian=false or {_SMALLER}"
         )
     if hours > MAX_SECONDS / 3600:
         raise SettingError(
-            f"{setting} would take {hours:,.1f} hours; use jacobian=false or smaller ones"
+            f"{setting} would take {hours:,.1f} hours; use jacobian=false or {_SMALLER}"
         )
 
 
 def estimate(
     settings: Settings, device: torch.device, dtype: torch.dtype, size: cost.Size
 ) -> tuple[float, int]:
-    """The seconds and the bytes that a run takes, to about a factor of two."""
+    """The seconds and the bytes that a run needs, to about a factor of two."""
     passes = settings.timing.warmup + settings.timing.repeats
     seconds = cost.seconds(
         size, passes=passes, matmul=settings.matmul, dtype=dtype, device=str(device)

@@ -1,11 +1,10 @@
-"""A run's result written to its record and folder, and read back from there or from a store."""
+"""Writes a run's result to its record and folder, and reads it back, also from a store."""
 
 import csv
 import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,15 +27,20 @@ from fanin.tracking.run_record import RunRecord
 from fanin.tracking.store import Store
 from fanin.tracking.tracked_run import TrackedRun
 
+Point = tuple[str, int, float]
+"""(metric, layer, value); the layer of a number is 0."""
+MAX_DEPTH = 1_000_000
+"""A store may claim any depth: nothing is allocated for more than this."""
 SETTINGS_FILE, LAYERS_FILE, JACOBIAN_FILE = "config.yaml", "profile.csv", "jacobian.csv"
 
 
 def write_result(
     record: RunRecord, spec: JobSpec, result: RunResult, jacobian: Spectrum | None
 ) -> None:
-    """Put what a run found into its record, and its files into its folder.
+    """Put a run's result into its record, and its files into its folder.
 
-    Writes config.yaml (the resolved settings), profile.csv, and jacobian.csv where there is one.
+    Writes config.yaml (the resolved settings), profile.csv and, if there is a Jacobian,
+    jacobian.csv.
     """
     profile = result.profile
     folder = Path(record.folder)
@@ -65,32 +69,37 @@ def _write_jacobian(record: RunRecord, jacobian: Spectrum) -> None:
 
 def read_result(record: RunRecord) -> RunResult:
     """The result that `write_result` put into a record."""
-    result = _result(
-        record.params,
-        _curves(record.params, record.metrics),
-        {name: value for name, _, value in record.metrics if name in NUMBERS},
-        record.tags,
-    )
+    depth = int(str(record.params["depth"]))
+    result = _result(depth, record.params, record.metrics, record.tags)
     return replace(result, name=record.name, run_id=record.run_id)
 
 
 def read_tracked(store: Store, run: TrackedRun) -> RunResult:
-    """The same of a run in a store. Raises StoreError.
+    """Read the result of a stored run. Raises StoreError, also for a run that fanin never made.
 
-    From its record, where its folder is still there or lies in this project's outputs/; or else
-    from its artifact; or else from its metrics.
+    Takes the numbers from the record if the run's folder still exists or is in this project's
+    outputs/, else from the artifact, else from the metrics. Takes the rest from the store.
     """
+    depth = run.params.get("depth")
+    if not isinstance(depth, int) or isinstance(depth, bool) or not 0 <= depth <= MAX_DEPTH:
+        raise StoreError(f"run {run.id} is not one of fanin's: its depth is {depth}")
+    points = _points_of_record(run) or _points_of_artifact(store, run, depth)
+    points = points or _points_of_metrics(store, run)
+    numbers = [(name, 0, value) for name, value in run.metrics.items() if name in NUMBERS]
+    result = _result(depth, run.params, [*points, *numbers], run.tags)
+    return replace(result, name=run.name, run_id=run.id)
+
+
+def _points_of_record(run: TrackedRun) -> list[Point]:
     for folder in (run.output_dir, *_moved(run.output_dir)):
         record = RunRecord.read_from(folder, run.record_id)
         if record:
-            return replace(read_result(record), run_id=run.id)
-    curves = _curves_of_artifact(store, run) or _curves_of_metrics(store, run)
-    numbers = {name: value for name, value in run.metrics.items() if name in NUMBERS}
-    return replace(_result(run.params, curves, numbers, run.tags), name=run.name, run_id=run.id)
+            return [point for point in record.metrics if point[0] in METRICS]
+    return []
 
 
 def _moved(output_dir: Path) -> list[Path]:
-    """Where a run's folder is now, if its whole project was moved or renamed."""
+    """Where a run's folder may be now, if the whole project was moved or renamed."""
     parts = output_dir.parts
     return [
         PROJECT.joinpath(*parts[at:])
@@ -99,56 +108,44 @@ def _moved(output_dir: Path) -> list[Path]:
     ]
 
 
-def _curves_of_artifact(store: Store, run: TrackedRun) -> dict[str, np.ndarray]:
-    with suppress(StoreError):
+def _points_of_artifact(store: Store, run: TrackedRun, depth: int) -> list[Point]:
+    """The finite values of profile.csv; none if the store does not have it, or it is broken."""
+    try:
         rows = [*csv.DictReader(store.artifact_text(run.id, LAYERS_FILE).splitlines())]
-        names = [name for name in (rows[0] if rows else ()) if name != "layer"]
-        curves = _empty_curves(_depth(run.params))
-        return curves | {
-            name: np.array([float(row[name] or math.nan) for row in rows]) for name in names
-        }
-    return {}
+        names = [name for name in (rows[0] if rows else ()) if name in METRICS]
+        return [
+            (name, layer, float(row[name]))
+            for layer, row in enumerate(rows[:depth], start=1)
+            for name in names
+            if row[name]
+        ]
+    except (StoreError, ValueError, csv.Error):
+        return []
 
 
-def _curves_of_metrics(store: Store, run: TrackedRun) -> dict[str, np.ndarray]:
+def _points_of_metrics(store: Store, run: TrackedRun) -> list[Point]:
     names = [name for name in run.metrics if name in METRICS and name not in NUMBERS]
     history = store.metric_history(run.id, names)
-    points = [(name, step, value) for name, some in history.items() for step, value in some]
-    return _curves(run.params, points)
-
-
-def _curves(params: Params, points: Iterable[tuple[str, int, float]]) -> dict[str, np.ndarray]:
-    """name -> (depth,), nan where a layer has no value."""
-    depth = _depth(params)
-    curves = _empty_curves(depth)
-    for name, layer, value in points:
-        if name not in NUMBERS and 0 < layer <= depth:
-            curves.setdefault(name, np.full(depth, math.nan))[layer - 1] = value
-    return curves
-
-
-def _empty_curves(depth: int) -> dict[str, np.ndarray]:
-    return {name: np.full(depth, math.nan) for name in CURVES}
-
-
-def _depth(params: Params) -> int:
-    return int(str(params["depth"]))
+    return [(name, step, value) for name, values in history.items() for step, value in values]
 
 
 def _result(
-    params: Params,
-    curves: dict[str, np.ndarray],
-    numbers: dict[str, float],
-    tags: Mapping[str, str],
+    depth: int, params: Params, points: Iterable[Point], tags: Mapping[str, str]
 ) -> RunResult:
-    profile = Profile(_depth(params), curves, numbers)
-    return RunResult(
-        params, profile, tags.get("verdict", ""), tags.get("because", ""), tags.get("try")
-    )
+    """The result with these values; a layer for which there is none has nan."""
+    curves = {name: np.full(depth, math.nan) for name in CURVES}
+    numbers = {}
+    for name, layer, value in points:
+        if name in NUMBERS:
+            numbers[name] = value
+        elif 0 < layer <= depth:
+            curves.setdefault(name, np.full(depth, math.nan))[layer - 1] = value
+    verdict, explanation = tags.get("verdict", ""), tags.get("because", "")
+    return RunResult(params, Profile(depth, curves, numbers), verdict, explanation, tags.get("try"))
 
 
 def write_claims(record: RunRecord, findings: Sequence[Finding]) -> None:
-    """Keep with a sweep what became of its claims: a table, a tag for each state, two counts."""
+    """Save the verdicts on a sweep's claims: a table, a tag for each state, two counts."""
     rows = [vars(finding) for finding in findings]
     table = {"columns": [*rows[0]], "data": [[*row.values()] for row in rows]}
     Path(record.folder, "claims.json").write_text(json.dumps(table))

@@ -1,6 +1,6 @@
-"""One run: its ingredients prepared, the network computed, the result tracked.
+"""One run: prepare the ingredients, compute the network, track the result.
 
-`prepare` fails for all that a user's settings can make fail, so that no run is opened for them.
+Every mistake in the settings makes `prepare` fail, before a run is opened.
 """
 
 from fanin.config.command_line import repeat_command
@@ -16,7 +16,7 @@ from fanin.report.progress import show_status
 from fanin.report.results_table import print_explanations, print_jacobian, print_results
 from fanin.report.terminal import make_console, print_data
 from fanin.runner import cost, sweep_dir
-from fanin.runner.catalogue import catalogue, conflicting_settings, task_of
+from fanin.runner.catalogue import catalogue, conflicting_settings, describe_network
 from fanin.runner.compute import Computed, Ingredients, compute
 from fanin.runner.data_facts import DataFacts
 from fanin.runner.ingredients import prepare
@@ -39,7 +39,7 @@ from fanin.tracking.tags import MAX_TAG_LENGTH, NOTE
 
 
 def run(spec: JobSpec) -> None:
-    """A single run, which also prints what it found; or a sweep's job, which prints nothing."""
+    """Run a single run, which also prints its result, or a sweep's job, which prints nothing."""
     if spec.sweep_folder is None:
         _run_single(spec)
     else:
@@ -72,9 +72,8 @@ def _run_single(spec: JobSpec) -> None:
 
 
 def _run_job(spec: JobSpec) -> None:
-    """A sweep's job. Whatever becomes of it, the record that it leaves tells the sweep."""
+    """Run a sweep's job. The sweep learns the outcome from its record."""
     assert spec.sweep_folder is not None
-    assert spec.settings.tracking.job is not None  # the sweep gives each job its number
     if sweep_dir.is_superseded(spec.sweep_folder):
         return
     try:
@@ -84,22 +83,24 @@ def _run_job(spec: JobSpec) -> None:
                 ingredients = prepare(spec.settings, spec.choices)
                 result = _compute_and_record(spec, ingredients, record)
                 command = _command(spec)
-                if spec.choices["experiment"]:  # the file is a sweep, of which this is one job
+                if spec.choices["experiment"]:  # the file is the whole sweep, not this job
                     command = f"python run.py -m from_run={run_id}" if run_id else ""
                 record.tags[NOTE] = describe_run(result, command)
-            except SystemExit as error:  # raised by a class of the user's own
+            except SystemExit as error:  # raised by a user-defined class
                 raise RuntimeError(f"exit({error.code}) was called") from error
     finally:
-        sweep_dir.mark_finished(spec.sweep_folder, spec.settings.tracking.job, str(spec.folder))
+        job = spec.settings.tracking.job
+        if job is not None:  # under another sweeper jobs have no number
+            sweep_dir.mark_finished(spec.sweep_folder, job, str(spec.folder))
 
 
 def _command(spec: JobSpec) -> str:
-    """The shell command that repeats the run, fit to be shown to others."""
+    """The shell command that repeats the run, with passwords masked."""
     return mask_passwords(repeat_command(spec.overrides))
 
 
 def _compute_and_record(spec: JobSpec, ingredients: Ingredients, record: RunRecord) -> RunResult:
-    """Run the network and put into the record what it found."""
+    """Run the network and put the result into the record."""
     record.tags["device.name"] = device_name(ingredients.device)
     _record_data(record, ingredients.data)
     computed = compute(spec.settings, ingredients)
@@ -118,7 +119,7 @@ def _compute_and_record(spec: JobSpec, ingredients: Ingredients, record: RunReco
 
 
 def _record_data(record: RunRecord, data: DataFacts) -> None:
-    """Put into the record which data the run is given, and what is understood of it."""
+    """Put the data set and its description into the record."""
     tags = {
         "data.summary": data.summary,
         "data.classes": ", ".join(data.classes),
@@ -131,15 +132,15 @@ def _record_data(record: RunRecord, data: DataFacts) -> None:
 def _advice(
     spec: JobSpec, ingredients: Ingredients, computed: Computed, record: RunRecord
 ) -> str | None:
-    """What to try instead, where theory could be worked out."""
+    """What to try instead; None if theory could not be computed."""
     if computed.prediction is None:
         return None
     settings = spec.settings
-    task = task_of(settings, ingredients, spec.choices)
+    network = describe_network(settings, ingredients, spec.choices)
     try:
         configured = build("init", settings.init, Init)  # type: ignore[type-abstract]
-        suggestion = suggest(ingredients.init, task, catalogue(), configured)
-    except Exception as error:  # raised by an init or an activation of the user's own
+        suggestion = suggest(ingredients.init, network, catalogue(), configured)
+    except Exception as error:  # raised by a user-defined init or activation
         record.tags["theory.error"] = f"{type(error).__name__}: {error}"
         return None
     names = conflicting_settings(settings, spec.choices)

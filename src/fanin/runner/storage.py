@@ -1,4 +1,4 @@
-"""The store that settings name, and the journal of runs under way: opened, flushed, announced."""
+"""Opens the store that the settings name, delivers pending runs, and prints where results are."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -23,14 +23,14 @@ from fanin.tracking.store import Store, open_existing, open_store, open_store_on
 from fanin.tracking.ui import base_address
 
 ARTIFACTS = PROJECT / "outputs" / "artifacts"
-"""Of stores that say no place of their own."""
+"""The artifact folder of stores that do not choose their own."""
 JOURNAL = Journal(PROJECT / "outputs" / "journal")
 
 
 def open_run_store(tracking: Tracking, experiment: str, depth: int = 0) -> Store:
-    """The store that settings name, with its MLflow experiment. Raises SettingError.
+    """Open the store that the settings name, and its MLflow experiment. Raises SettingError.
 
-    depth: of a run that it must have room for.
+    depth: the store must have room for a run of this depth.
     """
     _check_database(tracking.uri, cost.disk(depth))
     with store_errors_as_settings(tracking):
@@ -45,7 +45,7 @@ def open_run_store(tracking: Tracking, experiment: str, depth: int = 0) -> Store
 
 
 def open_existing_store(tracking: Tracking, experiment: str) -> Store | None:
-    """The same, or None where store or experiment do not exist; nothing is made."""
+    """Open the store, or return None if it or its experiment is missing. Creates nothing."""
     with store_errors_as_settings(tracking):
         return open_existing(tracking.uri, experiment, tracking.timeout)
 
@@ -60,7 +60,7 @@ def store_errors_as_settings(tracking: Tracking) -> Iterator[None]:
 
 
 def _check_database(uri: str, needed: int) -> None:
-    """A SQLite store is a file, or can become one. (Its driver would try for minutes.)"""
+    """Check that a SQLite store can be opened or created. (Its driver would retry for minutes.)"""
     if not uri.startswith("sqlite:///"):
         return
     path = Path(uri.removeprefix("sqlite:///"))
@@ -70,20 +70,23 @@ def _check_database(uri: str, needed: int) -> None:
 
 
 def connect_as(tracking: Tracking) -> Connect:
-    """How the journal opens the store of a record, with the password that settings have."""
+    """Make the function with which the journal opens a store, with the password in the settings."""
     return lambda record: open_store_once(
         tracking.uri, record.experiment, ARTIFACTS, tracking.timeout
     )
 
 
 def flush_pending(tracking: Tracking) -> FlushResult:
-    """Deliver what earlier runs left in the journal for this store."""
+    """Deliver the pending runs of this store."""
     masked = mask_passwords(tracking.uri)
     return JOURNAL.flush_pending(connect_as(tracking), lambda record: record.uri == masked)
 
 
 def flush_all_pending(timeout: int) -> FlushResult:
-    """The same for every store. MLFLOW_TRACKING_URI gives the address of one with a password."""
+    """Deliver the pending runs of every store.
+
+    The address of a store with a password is read from MLFLOW_TRACKING_URI.
+    """
     variable = os.environ.get("MLFLOW_TRACKING_URI", "")
 
     def address(record: RunRecord) -> str:
@@ -102,9 +105,9 @@ def announce(
     console: Console,
     links: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Print where a run or a sweep is to be found, and how many runs wait for its store.
+    """Print where a run or a sweep is tracked, and how many runs wait for its store.
 
-    links: a name -> an address in MLflow's pages.
+    links: name -> address of a page of MLflow.
     """
     uri = mask_passwords(tracking.uri)
     print_location(name, experiment, uri, console)

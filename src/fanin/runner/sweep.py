@@ -1,4 +1,4 @@
-"""A sweep's life in the store: begun or resumed, launched, closed and concluded."""
+"""A sweep in the store: started or resumed, launched, closed and concluded."""
 
 import gc
 import re
@@ -42,22 +42,22 @@ from fanin.tracking.tracked_run import TrackedRun
 
 SWEEP_FILE = "sweep.yaml"
 SEEN = "seen"
-SECONDS_BETWEEN_SIGNS = 60
-SECONDS_BETWEEN_LOOKS = 0.5
-SECONDS_TO_DIE = 5  # for workers that were told to end
+SECONDS_BETWEEN_HEARTBEATS = 60
+SECONDS_BETWEEN_CHECKS = 0.5
+SHUTDOWN_SECONDS = 5  # for workers that were told to stop
 RESUME = "the same line with sweep.resume=true runs the rest"
 
 Launch = Callable[[Sequence[tuple[int, list[str]]], str], dict[int, str]]
-"""(numbers and overrides of jobs, the parent's id) -> by number, why those that failed did."""
+"""(numbers and overrides of jobs, the parent's id) -> the errors of failed jobs, by number."""
 
 
 def run_sweep(plan: SweepPlan, launch: Launch) -> None:
-    """Run what is to be run, and conclude. Ends the process with status 1 if a job failed."""
+    """Run the jobs and conclude the sweep. Exits with status 1 if a job failed."""
     SweepRun(plan, launch).run()
 
 
 class SweepRun:
-    """One run of a sweep. `conclusion` is there once its jobs are over, whatever ended them."""
+    """One run of a sweep. `conclusion` is set once its jobs have ended, however they ended."""
 
     def __init__(self, plan: SweepPlan, launch: Launch) -> None:
         self.plan = plan
@@ -68,7 +68,7 @@ class SweepRun:
         self.conclusion: Conclusion | None = None
 
     def run(self) -> None:
-        """Run what is to be run, and conclude. Ends the process with status 1 if a job failed."""
+        """Run the jobs and conclude the sweep. Exits with status 1 if a job failed."""
         depths = [int(str(job.params["depth"])) for job in jobs_to_run(self.plan.jobs)]
         needed = sum(map(cost.disk, depths)) + 2 * MAX_BYTES  # in its folder and in the store
         check_disk(f"hydra.sweep.dir={self.folder}", self.folder, needed)
@@ -97,8 +97,8 @@ class SweepRun:
     def _sweep_to_resume(self, store: Store) -> TrackedRun | None:
         """The latest sweep of this line, its runs matched with the jobs.
 
-        Raises SettingError where it was running a moment ago: one whose process is gone, on this
-        machine, has just been closed, so that it is not one of those.
+        Raises SettingError if it was running a moment ago. (A sweep whose process is gone has just
+        been closed by flush_pending, so it does not count.)
         """
         latest = self.plan.match_latest(store)
         if latest is None:
@@ -107,15 +107,15 @@ class SweepRun:
             )
         elif latest.status == RunStatus.RUNNING:
             silent = time.time() - _seconds(latest.tags.get(SEEN, ""))
-            if silent < 3 * SECONDS_BETWEEN_SIGNS:
+            if silent < 3 * SECONDS_BETWEEN_HEARTBEATS:
                 raise SettingError(
-                    f"sweep.resume=true: it is still running, in {latest.output_dir} "
-                    f"(or was {silent:.0f} seconds ago)"
+                    f"sweep.resume=true: the sweep in {latest.output_dir} is still running "
+                    f"(last seen {silent:.0f} s ago)"
                 )
         return latest
 
     def _run_parent(self, store: Store, before: TrackedRun | None) -> None:
-        """Open the parent run, or take over the one before, and run the jobs in it."""
+        """Open the parent run, or continue the one before, and run the jobs in it."""
         parent = self._parent_record(before)
         begun = JOURNAL.run(parent, lambda _: store, before.id if before else None, must_open=True)
         try:
@@ -126,17 +126,19 @@ class SweepRun:
                 self._attach_file(parent)
                 if before:
                     self._take_over(store, before, parent.id)
-                with _signs_of_life(store, parent_id):
+                with _heartbeat(store, parent_id):
                     self._run_jobs(store, parent, parent_id)
         except StillRunningError as error:
             place = before.output_dir if before else error
-            raise SettingError(f"sweep.resume=true: it is still running, in {place}") from error
+            raise SettingError(
+                f"sweep.resume=true: the sweep in {place} is still running"
+            ) from error
         finally:
             if self.conclusion:
                 self._announce(parent.name, parent.files)
 
     def _parent_record(self, before: TrackedRun | None) -> RunRecord:
-        """The record of the sweep's own run; with `before`, that run goes on."""
+        """The record of the sweep's own run; `before` is the run to continue, if any."""
         left_out = [f"{job.number} ({job.settings})" for job in self.plan.jobs if job.is_excluded]
         record = RunRecord(
             uri=mask_passwords(self.tracking.uri),
@@ -163,26 +165,26 @@ class SweepRun:
             parent.files.append(SWEEP_FILE)
 
     def _take_over(self, store: Store, before: TrackedRun, record_id: str) -> None:
-        """Wait for jobs of the sweep before that still run, in workers of their own."""
+        """Wait for jobs of the earlier sweep that still run in its workers."""
         sweep_dir.supersede(before.output_dir, self.folder, record_id)
         if self._count_running(before.id):
             with show_status("waiting for jobs that are still running ..."):
                 while self._count_running(before.id):
-                    time.sleep(SECONDS_BETWEEN_LOOKS)
+                    time.sleep(SECONDS_BETWEEN_CHECKS)
         flush_pending(self.tracking)
         match_runs(self.plan.jobs, store.runs_with_tag(PARENT, before.id))  # now complete
 
     def _run_jobs(self, store: Store, parent: RunRecord, parent_id: str) -> None:
         todo = jobs_to_run(self.plan.jobs)
         errors: dict[int, str] = {}
-        gc.freeze()  # or each collection goes through all that torch and MLflow consist of
+        gc.freeze()  # or each collection visits every object of torch and MLflow
         try:
             with show_progress("jobs", len(todo), lambda: sweep_dir.count_finished(self.folder)):
                 if todo:
                     errors |= self.launch([(job.number, job.overrides) for job in todo], parent_id)
-            for job in todo:  # one that left no record, whatever its launcher says
+            for job in todo:  # for jobs without a record, whatever the launcher reports
                 errors.setdefault(job.number, ENDED_FROM_OUTSIDE)
-        finally:  # whatever has ended it, what finished is shown and kept
+        finally:  # even if interrupted, show and keep what finished
             self._close_jobs(parent_id)
             self.conclusion = self._conclude(parent_id, errors, store)
             save_tables(self.conclusion, parent)
@@ -196,10 +198,10 @@ class SweepRun:
             parent.tags[ERROR] = f"{len(self.conclusion.failures)} of its jobs failed"
 
     def _close_jobs(self, parent_id: str) -> None:
-        """Deliver what waits, and close the runs of jobs whose process is gone."""
-        deadline = time.monotonic() + SECONDS_TO_DIE
+        """Deliver pending runs, and close those of jobs whose process is gone."""
+        deadline = time.monotonic() + SHUTDOWN_SECONDS
         while time.monotonic() < deadline and self._count_running(parent_id):
-            time.sleep(SECONDS_BETWEEN_LOOKS)
+            time.sleep(SECONDS_BETWEEN_CHECKS)
         flush_pending(self.tracking)
 
     def _count_running(self, parent_id: str) -> int:
@@ -233,18 +235,18 @@ class SweepRun:
 
 
 @contextmanager
-def _signs_of_life(store: Store, run_id: str) -> Iterator[None]:
-    """Leave a sign of life in the store, for those who cannot see this machine's locks."""
+def _heartbeat(store: Store, run_id: str) -> Iterator[None]:
+    """Write the time to the store every minute, for machines that cannot see our locks."""
     is_over = Event()
 
-    def sign() -> None:
+    def beat() -> None:
         while True:
-            with suppress(StoreError):  # the next one may get there
+            with suppress(StoreError):  # the next one may arrive
                 store.set_tag(run_id, SEEN, f"{time.time():.0f}")
-            if is_over.wait(SECONDS_BETWEEN_SIGNS):
+            if is_over.wait(SECONDS_BETWEEN_HEARTBEATS):
                 return
 
-    Thread(target=sign, daemon=True).start()
+    Thread(target=beat, daemon=True).start()
     try:
         yield
     finally:
@@ -252,5 +254,5 @@ def _signs_of_life(store: Store, run_id: str) -> Iterator[None]:
 
 
 def _seconds(tag: str) -> float:
-    """Since 1970; 0 for a tag that is no number."""
+    """Seconds since 1970; 0 if the tag is not a number."""
     return float(tag) if re.fullmatch(r"\d{1,12}", tag) else 0.0

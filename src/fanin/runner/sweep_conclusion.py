@@ -1,4 +1,4 @@
-"""What came out of a sweep: gathered from what its jobs left, shown, and kept with the parent."""
+"""The results of a sweep: collected from its jobs, shown, and saved to the parent run."""
 
 import csv
 from collections import Counter
@@ -32,11 +32,11 @@ from fanin.tracking.tags import ERROR, MAX_TAG_LENGTH, NOTE, PARENT
 from fanin.tracking.ui import picture_address
 
 PICTURES = ("comparison.svg", "heatmap.svg")
-"""Shown in the sweep's description."""
+"""The figures shown in the sweep's description."""
 
 
 class JobState(str, Enum):
-    """What became of a job, as jobs.csv has it."""
+    """How a job ended, in the words of jobs.csv."""
 
     FINISHED = "finished"
     FINISHED_BEFORE = "finished before"
@@ -58,9 +58,10 @@ _COUNTED_AS = {
 
 @dataclass(frozen=True)
 class Conclusion:
-    """results: of the jobs that have ended well, in the sweep's order. states: of every job.
+    """The results of a sweep.
 
-    varying: the settings in which the jobs differ. links: what MLflow's pages show -> an address.
+    varying: the settings in which the jobs differ. results: of the finished jobs, in the sweep's
+    order. states: of every job. links: name of a page of MLflow -> its address.
     """
 
     name: str
@@ -74,7 +75,7 @@ class Conclusion:
 
     @cached_property
     def comparison(self) -> Comparison:
-        """Of its results, where there is one or more."""
+        """The comparison of the results, of which there must be at least one."""
         return compare(self.results, self.varying, self.name)
 
     @property
@@ -83,7 +84,7 @@ class Conclusion:
 
     @property
     def progress(self) -> str:
-        """Such as "35 of 40 jobs"."""
+        """The number of finished jobs, such as "35 of 40 jobs"."""
         total = sum(not job.is_excluded for job in self.jobs)
         finished = (JobState.FINISHED, JobState.FINISHED_BEFORE, JobState.UNREADABLE)
         return f"{sum(state in finished for state in self.states.values())} of {total} jobs"
@@ -96,10 +97,10 @@ def conclude(
     store: Store,
     parent_id: str,
 ) -> Conclusion:
-    """From the records that this sweep's jobs left, and the runs that earlier ones did.
+    """Collect the results from the records of this sweep's jobs and from earlier runs.
 
-    read_record: a job's number -> its record, one at a time, since thousands would fill the
-    memory. errors: what the launcher said of a job.
+    read_record: job number -> record; reads one at a time, since thousands would fill the memory.
+    errors: job number -> error, as the launcher reported it.
     """
     results: list[RunResult] = []
     failures: list[Failure] = []
@@ -117,12 +118,12 @@ def conclude(
                 states[job.number] = JobState.UNREADABLE
         elif record and record.status == RunStatus.FINISHED:
             states[job.number] = JobState.FINISHED
-            if record.run_id is None and run_ids is None:  # it waited, and was delivered since
+            if record.run_id is None and run_ids is None:  # delivered after the job ended
                 run_ids = _run_ids(store, parent_id)
             run_id = record.run_id or (run_ids or {}).get(record.id)
             results.append(replace(read_result(record), job=job.number, run_id=run_id))
         elif record and record.status == RunStatus.KILLED and job.number not in errors:
-            states[job.number] = JobState.INTERRUPTED  # with the whole sweep
+            states[job.number] = JobState.INTERRUPTED  # together with the sweep
         elif record:
             is_killed = record.status == RunStatus.KILLED
             states[job.number] = JobState.KILLED if is_killed else JobState.FAILED
@@ -145,7 +146,7 @@ def conclude(
 
 
 def _run_ids(store: Store, parent_id: str) -> dict[str, str]:
-    """record id -> run id of the parent's runs; none where the store is away."""
+    """record id -> run id, of the parent's runs; empty if the store is unreachable."""
     with suppress(StoreError):
         runs = store.runs_with_tag(PARENT, parent_id)
         return {run.record_id: run.id for run in runs if run.record_id}
@@ -153,7 +154,7 @@ def _run_ids(store: Store, parent_id: str) -> dict[str, str]:
 
 
 def show_conclusion(conclusion: Conclusion, console: Console) -> None:
-    """Print the tables: what was measured, what became of the claims, what failed."""
+    """Print the tables of results, claims and failures."""
     if conclusion.results:
         print_comparison(conclusion.comparison, conclusion.varying, console)
     counts = Counter(conclusion.states.values())
@@ -167,7 +168,7 @@ def show_conclusion(conclusion: Conclusion, console: Console) -> None:
 
 
 def save_tables(conclusion: Conclusion, parent: RunRecord) -> None:
-    """Keep with the parent: the list of jobs, and what became of the claims."""
+    """Save the list of jobs and the verdicts on the claims to the parent run."""
     folder = Path(parent.folder)
     with (folder / "jobs.csv").open("w", newline="") as file:
         writer = csv.writer(file)
@@ -181,9 +182,9 @@ def save_tables(conclusion: Conclusion, parent: RunRecord) -> None:
 
 
 def save_figures(conclusion: Conclusion, parent: RunRecord) -> None:
-    """Keep with the parent the tables and figures that compare its jobs, where it has any.
+    """Save the tables and figures that compare the jobs to the parent run, if there are results.
 
-    A figure that fails is named on standard error, and the others are drawn.
+    If a figure fails, its error is printed on standard error, and the others are still drawn.
     """
     if conclusion.results:
         for drawing in DRAWINGS:
@@ -202,10 +203,10 @@ def _save_figure(drawing: Drawing, comparison: Comparison, parent: RunRecord) ->
 def write_description(
     plan: SweepPlan, conclusion: Conclusion, parent: RunRecord, parent_id: str, store: Store
 ) -> None:
-    """Say in MLflow's UI what the sweep asked and found, and where to look."""
+    """Write the sweep's description in MLflow: its question, its results, its links."""
     settings = conclusion.varying
     links = {name: link for name, link in conclusion.links.items() if name != "the sweep"}
-    with suppress(StoreError):  # it is away, or takes no view: the other links will do
+    with suppress(StoreError):  # unreachable, or refuses views: the other links remain
         store.set_view(parent_id, sweep_view(parent.name, settings, parent_id, parent.started))
         links |= view_links(store.pages, parent_id)
     if "comparison.html" in parent.files:

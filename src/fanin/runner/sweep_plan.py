@@ -1,4 +1,4 @@
-"""A sweep's plan: its jobs, each checked and prepared, before anything is run or tracked."""
+"""A sweep's plan: its jobs, each checked and prepared before anything runs or is tracked."""
 
 import hashlib
 import re
@@ -13,12 +13,13 @@ from fanin.config.command_line import repeat_command
 from fanin.config.errors import SettingError
 from fanin.config.experiment_file import experiment_path, question_of, read_experiment
 from fanin.config.saved_sweep import experiment_content
-from fanin.config.settings import GROUPS, GroupChoices, Settings
+from fanin.config.settings import GroupChoices, Settings
 from fanin.config.sweep_spec import ComposedJob, SweepSpec
 from fanin.measure.claims import Claim
-from fanin.measure.params import format_value
+from fanin.measure.params import GROUPS, format_value
+from fanin.measure.statistics import CURVES
 from fanin.report.description import question_about
-from fanin.runner.catalogue import task_of
+from fanin.runner.catalogue import describe_network
 from fanin.runner.compute import Ingredients
 from fanin.runner.exclude import apply_exclude
 from fanin.runner.fingerprint import code_version, config_hash
@@ -37,24 +38,26 @@ from fanin.tracking.tags import PARENT
 from fanin.tracking.tracked_run import TrackedRun
 
 SWEEP_HASH = "sweep.hash"
+MAX_CANDIDATES = 20
+"""Sweeps of a line that are looked at, the latest first; others' may be among them."""
 _CAUSES = {
     "data": ("data", "batch_size"),
     "loss": ("loss", "data"),
     "device": ("device",),
     "dtype": ("dtype", "device"),
 }
-"""The setting that a refusal begins with -> the settings that it can come from, and no others."""
+"""The setting that an error message begins with -> the only settings that can cause the error."""
 
 
 class SweepPlan:
-    """A sweep of which every job has been checked."""
+    """A sweep with all its jobs checked."""
 
     def __init__(self, spec: SweepSpec) -> None:
-        """Checks all that can be known without running it. Raises SettingError."""
+        """Check everything that can be checked without running. Raises SettingError."""
         self.spec = spec
         self.experiment = experiment_name(spec.tracking, spec.choices)
         self.data_lines: dict[str, None] = {}
-        """What was understood of each data set, once, in the order of the jobs."""
+        """How each data set was read, once each, in the order of the jobs."""
         self.jobs = self._prepare_jobs()
         self.claims = self._check_claims()
 
@@ -77,7 +80,7 @@ class SweepPlan:
         return jobs
 
     def _prepare(self, values: dict[str, Any], choices: GroupChoices) -> Estimate | None:
-        """Make what a job names, to see that it can be made; what it takes, for a plan."""
+        """Make the objects of a job, to check that this works; for a plan, estimate its cost."""
         settings = Settings.from_values(values)
         ingredients = prepare(settings, choices)
         self.data_lines |= dict.fromkeys(ingredients.data.lines)
@@ -89,7 +92,7 @@ class SweepPlan:
 
     @contextmanager
     def _hint_to_exclude(self, job: Job) -> Iterator[None]:
-        """Add to what makes a job impossible how to leave it out, where others may work."""
+        """Add to the error of a job how to exclude it, if other jobs may work."""
         swept = {setting.name for setting in self.spec.line if setting.is_swept}
         own = {name: value for name, value in job.params.items() if name in swept}
         try:
@@ -104,32 +107,31 @@ class SweepPlan:
             raise SettingError(f"{error}; {hint}") from error
 
     def _check_claims(self) -> list[Claim]:
-        """The experiment's claims, each of which could be judged.
+        """The experiment's claims. Raises SettingError if one cannot be judged.
 
-        As the file is written each must select a job; a sweep that was narrowed may leave some
+        In the unchanged experiment each claim must select a job; a narrowed sweep may leave some
         untested.
         """
         is_as_written = all(s.name == "experiment" for s in self.spec.line if s.is_typed)
         for claim in self.spec.claims.made:
             problem = claim.problem()
             if claim.metric not in METRICS:
-                curves = [name for name in METRICS if name not in NUMBERS]
-                problem = f"metric={claim.metric}; use one of {', '.join([*curves, *NUMBERS])}"
+                problem = f"metric={claim.metric}; use one of {', '.join([*CURVES, *NUMBERS])}"
             if is_as_written and not any(claim.selects(job.params) for job in self.jobs):
-                problem = f"where={claim.where} selects no job of the sweep"
+                problem = f"where={claim.where} matches no job in this sweep"
             if problem:
                 raise SettingError(f"claim {claim.says!r}: {problem}")
         return self.spec.claims.made
 
     @cached_property
     def varying(self) -> list[str]:
-        """The settings in which the jobs differ, or the main ones where they do not."""
+        """The settings in which the jobs differ; the main ones if they do not."""
         overrides = [job.overrides for job in self.jobs]
         return swept_params(overrides, self.jobs[0].params) or [*MAIN_PARAMS]
 
     @property
     def name(self) -> str:
-        """The line that was typed, without how it is run."""
+        """The typed settings that define the sweep, in one line."""
         settings = [s.override for s in self.spec.line if s.is_typed and s.defines_sweep]
         return mask_passwords(" ".join(settings))
 
@@ -139,7 +141,7 @@ class SweepPlan:
 
     @property
     def sweep_hash(self) -> str:
-        """Equal for lines that are one sweep, whatever their order and however they are run."""
+        """Equal for command lines that mean the same sweep, in any order and with any launcher."""
         settings = [s for s in self.spec.line if s.is_typed and s.defines_sweep]
         texts = sorted(setting.override for setting in settings)
         return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
@@ -159,14 +161,16 @@ class SweepPlan:
     def command(self) -> str:
         """The shell command that repeats the sweep."""
         overrides = [*self.spec.overrides]
-        if any(setting.name == "from_run" for setting in self.spec.line):  # which one store has
+        if any(
+            setting.name == "from_run" for setting in self.spec.line
+        ):  # the run may be in one store only
             overrides = [
                 s.override for s in self.spec.line if s.defines_sweep and s.name != "from_run"
             ]
         return mask_passwords(repeat_command(overrides, is_sweep=True))
 
     def as_file(self) -> str | None:
-        """The text of the experiment file that is this sweep; None where no file can be it."""
+        """The text of an experiment file for this sweep; None if no file can express it."""
         if any(setting.is_deleted for setting in self.spec.line):
             return None
         name = self.spec.choices["experiment"]
@@ -176,8 +180,8 @@ class SweepPlan:
         return text
 
     def match_latest(self, store: Store) -> TrackedRun | None:
-        """The latest sweep of this line in a store; its runs are matched with the jobs."""
-        runs = store.runs_with_tag(SWEEP_HASH, self.sweep_hash)
+        """Find the latest sweep of this line in a store, and match its runs with the jobs."""
+        runs = store.runs_with_tag(SWEEP_HASH, self.sweep_hash, most=MAX_CANDIDATES)
         latest = next((run for run in runs if run.record_id), None)
         if latest:
             match_runs(self.jobs, store.runs_with_tag(PARENT, latest.id))
@@ -187,12 +191,13 @@ class SweepPlan:
 def forecast_run(
     settings: Settings, ingredients: Ingredients, choices: GroupChoices
 ) -> Forecast | None:
-    """The verdict before running, where theory has one. No network is built."""
+    """The verdict by theory, before running; None if there is none. No network is built."""
     if settings.depth == 0:
         return None
     try:
-        return candidate((), ingredients.init, task_of(settings, ingredients, choices)).forecast
-    except Exception:  # as in a run: a job that theory cannot follow may still be run
+        network = describe_network(settings, ingredients, choices)
+        return candidate((), ingredients.init, network).forecast
+    except Exception:  # a job may run even if theory fails for it
         return None
 
 
@@ -204,6 +209,6 @@ def _job(number: int, composed: ComposedJob) -> Job:
 
 
 def _key_but_seed(job: Job, values: Mapping[str, Any]) -> tuple[str, ...]:
-    """Equal for jobs that differ in their seed only."""
+    """Equal for jobs that differ only in their seed."""
     classes = (str(values[group].get("_target_")) for group in GROUPS)
     return (*classes, *(repr(value) for name, value in job.params.items() if name != "seed"))

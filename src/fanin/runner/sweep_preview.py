@@ -1,4 +1,4 @@
-"""sweep.plan=true and sweep.save_as: what a sweep would be, shown or written down, and not run."""
+"""sweep.plan=true and sweep.save_as: show a sweep or save it as a file, without running it."""
 
 import math
 import re
@@ -25,7 +25,7 @@ HEADER = """\
 
 
 def show_preview(plan: SweepPlan) -> None:
-    """Print what would be run, what is done already, and what the rest takes."""
+    """Print which jobs would run, which are done already, and what the rest costs."""
     console = make_console()
     store = open_existing_store(plan.spec.tracking, plan.experiment)
     if store:
@@ -40,11 +40,11 @@ def show_preview(plan: SweepPlan) -> None:
         seconds = format_duration(sum(one.seconds for one in estimates))
         memory = max(one.memory for one in estimates) / 2**20
         console.print(
-            f"about {seconds} one after the other, as busy as this machine is now, "
+            f"about {seconds} if run one after another at the machine's current load, "
             f"and at most {memory:,.0f} MiB at a time"
         )
         if plan.spec.launcher == "basic" and len(todo) > 1 and cores() > 1:
-            console.print(f"hydra/launcher=workers runs {cores()} at once")
+            console.print(f"hydra/launcher=workers would run {cores()} at a time")
 
 
 def _row(job: Job) -> PlannedJob:
@@ -62,18 +62,20 @@ def _row(job: Job) -> PlannedJob:
 
 
 def save_sweep(plan: SweepPlan, name: str) -> None:
-    """Write experiments/NAME.yaml, which is this sweep. Raises SettingError."""
+    """Save the sweep as experiments/NAME.yaml. Raises SettingError."""
     setting = f"sweep.save_as={name}"
     if not re.fullmatch(r"[\w-]+(/[\w-]+)*", name):
         raise SettingError(f"{setting}: use letters, digits, - and _, and / for folders")
     content = plan.as_file()
     if content is None:
-        raise SettingError(f"{setting}: a file cannot say ~; set the values instead")
+        raise SettingError(
+            f"{setting}: an experiment file cannot delete settings (~); set values instead"
+        )
     path = experiment_path(name)
     jobs = sum(not job.is_excluded for job in plan.jobs)
     text = HEADER.format(name=name, line=plan.name, jobs=jobs) + content
     if path.exists() and path.read_text() != text:
-        raise SettingError(f"{setting}: {path} is there already; use another name")
+        raise SettingError(f"{setting}: {path} exists already; use another name")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     console = make_console()

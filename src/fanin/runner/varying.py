@@ -1,18 +1,18 @@
-"""Which params runs differ in."""
+"""The params in which runs differ."""
 
 from collections.abc import Sequence
 
-from fanin.config.settings import GROUPS, NON_MODEL_KEYS
-from fanin.measure.params import Params, format_value
+from fanin.config.settings import NON_MODEL_KEYS
+from fanin.measure.params import GROUPS, Params, format_value
 
 MAIN_PARAMS = ("init", "activation", "depth")
-"""Shown where no param varies."""
+"""The params to show if none varies."""
 
 
 def varying_params(runs: Sequence[Params]) -> list[str]:
-    """The params in which runs differ, without those that merely go with an option that differs.
+    """The params in which runs differ, without those that differ only because an option does.
 
-    Such as init.scale, where each init has one of its own.
+    For example init.scale, if each init has a scale of its own.
     """
     names = dict.fromkeys(name for params in runs for name in params)
     several = [name for name in names if len(_values(name, runs)) > 1]
@@ -32,9 +32,9 @@ def _varies_by_itself(name: str, runs: Sequence[Params]) -> bool:
 
 
 def swept_params(jobs: Sequence[Sequence[str]], params: Params) -> list[str]:
-    """The params that the overrides of a sweep's jobs set to several values, in their order.
+    """The params that the jobs' overrides set to several values, in the order of the overrides.
 
-    A setting that is made from another, such as hidden_size=${depth}, does not count.
+    A setting made from another, such as hidden_size=${depth}, does not count.
     """
     texts: dict[str, set[str]] = {}
     for overrides in jobs:

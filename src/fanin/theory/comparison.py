@@ -1,4 +1,4 @@
-"""Theory next to measurement: adds predictions to a profile, and how far off they are."""
+"""Adds the predictions of theory to a profile, and their distance from the measurement."""
 
 import math
 from collections.abc import Mapping
@@ -23,13 +23,13 @@ SUMMARIES = {
     "summary/theory_xi_c": "Layers in which a deviation from the fixed cosine falls e-fold.",
     "summary/theory_std": "Std of the activations of the typical net at the last layer.",
     "summary/theory_spread": "Predicted std over seeds of the log of that std.",
-    "summary/theory_z": "Spreads by which the measured log std at the last layer is above the "
-    "typical net's; with replicas, in units of the spread of their median.",
+    "summary/theory_z": "Distance of the measured log std at the last layer from the typical "
+    "net's, in standard deviations over seeds; with replicas, in standard errors of their median.",
 }
 """name -> meaning, of the numbers that theory adds to a run."""
 
 NUMBERS = {**summaries.SUMMARIES, **SUMMARIES}
-"""name -> meaning, of every number of a run that is no curve."""
+"""name -> meaning, of every number of a run that is not a curve."""
 
 METRICS = {
     *NUMBERS,

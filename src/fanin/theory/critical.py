@@ -33,7 +33,7 @@ class Critical(Init):
     """
 
     def resolve(self, activation: Activation) -> Init:
-        """Raises ValueError if no sigma_w^2 does it."""
+        """The scheme with chi = 1 for the activation. Raises ValueError if there is none."""
         weights = critical_variance(activation, self.bias_std**2)
         if weights is None:
             biases = f"with init.bias_std={self.bias_std:g}" if self.bias_std else "without biases"
@@ -51,14 +51,14 @@ class Critical(Init):
         raise NotImplementedError("call resolve(activation) first")
 
 
-@np.errstate(all="ignore")  # a phi that is flat where q is small
+@np.errstate(all="ignore")  # phi may be flat for small q
 def critical_variance(activation: Activation, biases: float) -> float | None:
     """sigma_w^2 at chi = 1, for sigma_b^2 = biases; None if there is no stable fixed point."""
 
     def log_excess(log_q: float) -> float:
-        """0 at the fixed point."""
-        of = moments(activation, math.exp(log_q))
-        return float(np.log(of.second.value / of.slope.value + biases)) - log_q
+        """The log of the next layer's q over q; 0 at the fixed point."""
+        at_q = moments(activation, math.exp(log_q))
+        return float(np.log(at_q.second.value / at_q.slope.value + biases)) - log_q
 
     if biases == 0:  # q = 0 may be the fixed point; for a homogeneous phi every q is one
         at_zero = 1 / moments(activation, ZERO).slope.value
@@ -68,9 +68,9 @@ def critical_variance(activation: Activation, biases: float) -> float | None:
     for low, high, before, after in zip(_LOG_QS, _LOG_QS[1:], values, values[1:], strict=False):
         if before * after < 0:  # and neither is nan
             q = math.exp(brentq(log_excess, low, high, xtol=1e-13))
-            of = moments(activation, q)
-            weights = 1 / of.slope.value
-            if weights * of.second.value * of.second.elasticity / q <= _MAX_STABLE_SLOPE:
+            at_q = moments(activation, q)
+            weights = 1 / at_q.slope.value
+            if weights * at_q.second.value * at_q.second.elasticity / q <= _MAX_STABLE_SLOPE:
                 return float(weights)
     return None
 

@@ -1,11 +1,11 @@
-"""The layers of theory, one by one: at infinite width, and what finite width n adds.
+"""Theory layer by layer: at infinite width, and the corrections at finite width n.
 
-An average over n units has a relative variance of kappa / n over seeds, and its error travels on
-through q. Each squared quantity is followed as log-normal: a variance over seeds, and a shift of
+An average over n units has a relative variance of kappa / n over seeds, and its error propagates
+through q. Each squared quantity is treated as log-normal: a variance over seeds, and a shift of
 the median against infinite width, to first order in 1 / n. For a batch, the average of kappa over
-all pairs of inputs counts, so the cosines are followed too: their mean, and their variance from
+all pairs of inputs counts, so the cosines are computed too: their mean, and their variance from
 pair to pair. For a single input through linear or ReLU layers a step is exact: the log of a
-chi-squared variable, with n degrees of freedom or as many as units are on, which is binomial
+chi-squared variable, with n degrees of freedom, or one per active ReLU unit, a binomial number
 (Hanin and Nica 2018). The rest is an approximation: small 1 / n, cosines that vary as those of
 Gaussian vectors do, normal weights, and no correlation between what a layer adds for one input on
 the way forward and for another on the way back.
@@ -21,28 +21,28 @@ from fanin.nn.activations import Activation
 from fanin.nn.init import Init
 from fanin.theory.gaussian import Moments, PairMoments, Response, moments, pair_moments
 from fanin.theory.input_stats import Inputs
-from fanin.theory.log_normal import Log, log_mean_over_median, log_per_noise
+from fanin.theory.log_normal import LogStats, log_mean_over_median, log_per_noise
 
 _MIN_Q, _MAX_Q = 1e-150, 1e150  # beyond, float64 does not hold q^2
 
 
 class BatchVariance(NamedTuple):
-    """A variance over the batch: the part of the inputs, and the part of finite width.
+    """A variance over the batch, in two parts: from the inputs, and from finite width.
 
-    Both are followed to first order, which means nothing above 1.
+    Both are computed to first order, which is meaningless above 1.
     """
 
     inputs: float
     width: float = 0.0
 
     @property
-    def both(self) -> float:
+    def total(self) -> float:
         return self.inputs + self.width
 
-    def times(self, factor: float) -> "BatchVariance":
+    def scaled_by(self, factor: float) -> "BatchVariance":
         return BatchVariance(min(self.inputs * factor, 1.0), min(self.width * factor, 1.0))
 
-    def plus(self, width: float) -> "BatchVariance":
+    def sum_with(self, width: float) -> "BatchVariance":
         return BatchVariance(self.inputs, self.width + width)
 
 
@@ -60,7 +60,7 @@ class Signal:
     cosine_variance: BatchVariance
     length_variance: BatchVariance
     self_share: float
-    log: Log
+    log: LogStats
 
     def mean_over_pairs(self, itself: float, others: float) -> float:
         """The mean of a quantity over all pairs of inputs, an input with itself included."""
@@ -75,8 +75,8 @@ class Layer:
     share of q that comes from the weights, d log q / d log (second moment of the layer's input).
     orthogonal_share: the share of the noise in lengths and angles that orthogonal weights avoid.
 
-    log_q: as the layer before made it. log_z, log_a: of the variances. log_q_over_inputs: the
-    variance of log q over inputs that finite width made. noise, noise_of_input: the variance
+    log_q: of q. log_z, log_a: of the variances of z and a. log_q_over_inputs:
+    the variance of log q over inputs that finite width adds. noise, noise_of_input: the variance
     that the mean of phi^2 over the units adds, for the batch and for a single input.
     """
 
@@ -88,9 +88,9 @@ class Layer:
     slope: float
     weight_share: float
     orthogonal_share: float
-    log_q: Log
-    log_z: Log
-    log_a: Log
+    log_q: LogStats
+    log_z: LogStats
+    log_a: LogStats
     log_q_over_inputs: float
     noise: float
     noise_of_input: float
@@ -107,7 +107,7 @@ def forward(
         BatchVariance(inputs.cosine_variance),
         BatchVariance(inputs.self_share * inputs.count - 1),
         inputs.self_share,
-        Log(),
+        LogStats(),
     )
     step = log_per_noise(activation, width)
     layers: list[Layer] = []
@@ -135,46 +135,46 @@ def _layer(
     q: float,
     weight_share: float,
     orthogonal_share: float,
-    step: Log,
+    step: LogStats,
     width: int,
     entries: int,
     fit_tolerance: float | None,
 ) -> Layer:
     cosine = weight_share * signal.cosine + 1 - weight_share
-    cosine_variance = signal.cosine_variance.times(weight_share**2)
-    length_variance = signal.length_variance.times(weight_share**2)
-    square_cosine = signal.mean_over_pairs(1, cosine**2 + cosine_variance.both)
+    cosine_variance = signal.cosine_variance.scaled_by(weight_share**2)
+    length_variance = signal.length_variance.scaled_by(weight_share**2)
+    square_cosine = signal.mean_over_pairs(1, cosine**2 + cosine_variance.total)
     single = moments(activation, q)
     pair = pair_moments(activation, q, cosine, single.mean)
 
     # Averages over the inputs, whose q differ.
-    mean = single.mean + length_variance.inputs / 2 * single.mean_bend
-    second = single.second.over(length_variance.inputs)
-    variance = single.variance.over(length_variance.inputs)
+    mean = single.mean + length_variance.inputs / 2 * single.mean_convexity
+    second = single.second.mean_over_q(length_variance.inputs)
+    variance = single.variance.mean_over_q(length_variance.inputs)
     variance += length_variance.inputs * single.mean_slope**2
 
-    log_q = signal.log.through(Response(q, weight_share, weight_share * (1 - weight_share)))
+    log_q = signal.log.propagate(Response(q, weight_share, weight_share * (1 - weight_share)))
     z_noise = 2 * (1 - orthogonal_share) * square_cosine / width
     if fit_tolerance is not None:  # uniform within the tolerance
-        log_q, z_noise = Log((2 * fit_tolerance) ** 2 / 3), 0.0
+        log_q, z_noise = LogStats((2 * fit_tolerance) ** 2 / 3), 0.0
 
-    def respond(of: Response) -> Log:
-        """The log of an average, from log q and the lengths that finite width has spread."""
-        # Orthogonal weights keep inputs on a sphere, where no length varies.
-        bent = of.bend * (length_variance.width / 2 - orthogonal_share / width)
-        return log_q.through(of).plus(0.0, bent)
+    def log_of_average(response: Response) -> LogStats:
+        """The log of an average over the inputs, whose q varies over seeds and inputs."""
+        # Orthogonal weights keep the inputs on a sphere, so no length varies.
+        shift = response.convexity * (length_variance.width / 2 - orthogonal_share / width)
+        return log_q.propagate(response).sum_with(0.0, shift)
 
-    def noise(of: Response, of_itself: float, of_pair: float) -> float:
+    def noise(response: Response, of_itself: float, of_pair: float) -> float:
         """Relative variance of an average over the units; orthogonal weights avoid a part."""
-        quadratic = 2 * of.elasticity**2
-        others = of_pair + quadratic * cosine_variance.both
+        quadratic = 2 * response.elasticity**2
+        others = of_pair + quadratic * cosine_variance.total
         avoided = orthogonal_share * quadratic * square_cosine
         return (signal.mean_over_pairs(of_itself, others) - avoided) / width
 
-    def about_mean(noise: float, cosine: float) -> tuple[float, float]:
-        """(variance, shift) of a squared std, which lacks the mean's share and divides by n - 1.
+    def squared_std_noise(noise: float, cosine: float) -> tuple[float, float]:
+        """(variance, shift) that a layer adds to the log of a squared std.
 
-        The mean's share is a chi-squared of one degree.
+        A std lacks the share of the mean, a chi-squared of one degree, and divides by n - 1.
         """
         mean_share = signal.mean_over_pairs(1, cosine) / width
         return noise + 2 * mean_share**2, -noise / 2 - mean_share + 1 / entries
@@ -187,8 +187,8 @@ def _layer(
     quadratic = 2 * single.mean_slope**2  # the second Hermite coefficient of phi, squared
     next_cosine = pair.covariance + single.mean**2 + quadratic * cosine_variance.inputs
     next_cosine /= single.second.value
-    cosine_variance = cosine_variance.times(cosine_slope**2)
-    added_cosine_variance = _cosine_noise(next_cosine**2 + cosine_variance.both)
+    cosine_variance = cosine_variance.scaled_by(cosine_slope**2)
+    added_cosine_variance = _cosine_noise(next_cosine**2 + cosine_variance.total)
     added_cosine_variance *= 1 - orthogonal_share * cosine_slope**2
     added_cosine_variance /= width
     return Layer(
@@ -197,13 +197,13 @@ def _layer(
         pair=pair,
         mean=mean,
         variance=variance,
-        slope=single.slope.over(length_variance.inputs),
+        slope=single.slope.mean_over_q(length_variance.inputs),
         weight_share=weight_share,
         orthogonal_share=orthogonal_share,
         log_q=log_q,
-        log_z=log_q.plus(*about_mean(z_noise, cosine)),
-        log_a=respond(single.variance).plus(
-            *about_mean(a_noise, pair.covariance / single.variance.value)
+        log_z=log_q.sum_with(*squared_std_noise(z_noise, cosine)),
+        log_a=log_of_average(single.variance).sum_with(
+            *squared_std_noise(a_noise, pair.covariance / single.variance.value)
         ),
         log_q_over_inputs=length_variance.width,
         noise=added * step.variance,
@@ -211,12 +211,12 @@ def _layer(
         out=Signal(
             second_moment=second,
             cosine=min(next_cosine, 1.0),
-            cosine_variance=cosine_variance.plus(added_cosine_variance),
-            length_variance=length_variance.times(single.second.elasticity**2).plus(
+            cosine_variance=cosine_variance.sum_with(added_cosine_variance),
+            length_variance=length_variance.scaled_by(single.second.elasticity**2).sum_with(
                 of_input - added
             ),
             self_share=signal.self_share,
-            log=respond(single.second).plus(added * step.variance, added * step.shift),
+            log=log_of_average(single.second).sum_with(added * step.variance, added * step.shift),
         ),
     )
 
@@ -233,8 +233,8 @@ def _cosine_noise(square_cosine: float) -> float:
 
 def backward(
     init: Init, activation: Activation, layers: Sequence[Layer], width: int, outputs: int
-) -> tuple[list[float], list[Log]]:
-    """The logs of the norms of dL/dz over the last layer's, and the `Log` of their squares.
+) -> tuple[list[float], list[LogStats]]:
+    """The logs of the norms of dL/dz over the last layer's, and the `LogStats` of the squares.
 
     A layer's norm depends on chi, and so on q, of all layers from it up to the last but one.
     """
@@ -244,7 +244,7 @@ def backward(
     orthogonal_share = 1 - init.norm_variance_factor(width, width)  # w @ delta has no bias
     log_square = shift = added = of_input = pull = 0.0
     alignment = alignment_gain = 1.0
-    norms, logs = [0.0], [Log()]
+    norms, logs = [0.0], [LogStats()]
     # The output errors of different inputs are independent normal vectors: the fewer outputs, the
     # larger the fourth moment of their lengths, and so the weight of an input with itself.
     self_share = min(1.0, layers[-1].out.self_share * (1 + 2 / outputs))
@@ -280,17 +280,17 @@ def backward(
         square_cosine = _square_cosine_back(layer, square_cosine, orthogonal_share, width)
 
         # Of a single input, and of the batch, whose squares are averaged before the log is taken.
-        input_log_q = layer.log_q.plus(layer.log_q_over_inputs, -layer.log_q_over_inputs / 2)
-        shift += itself * step.shift + input_log_q.through(single.slope).shift
-        bent = layer.orthogonal_share * single.slope.bend / width
-        shift += np.log(longer * alignment_gain) - bent
+        input_log_q = layer.log_q.sum_with(layer.log_q_over_inputs, -layer.log_q_over_inputs / 2)
+        shift += itself * step.shift + input_log_q.propagate(single.slope).shift
+        lost = layer.orthogonal_share * single.slope.convexity / width
+        shift += np.log(longer * alignment_gain) - lost
         shift -= layer.out.log.shift if fitted else 0.0
         of_input += itself * step.variance + layer.noise_of_input * push**2 + both
         added += noise * step.variance + layer.noise * push**2 + self_share * both
         variance = added + layer.log_q.variance * pull**2
         apart = of_input + input_log_q.variance * pull**2 - variance
         norms.append(log_square / 2)
-        logs.append(Log(variance, shift + log_mean_over_median(apart, 1 / self_share)))
+        logs.append(LogStats(variance, shift + log_mean_over_median(apart, 1 / self_share)))
     return norms[::-1], logs[::-1]
 
 

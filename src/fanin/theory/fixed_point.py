@@ -94,7 +94,7 @@ def _limit_below_1(drift: Callable[[float], float]) -> float:
 
 
 def _root(growth: Callable[[float], float], q: float) -> float:
-    """Follow q to where it neither grows nor shrinks; 0 or inf if there is no such q."""
+    """Follow q until it neither grows nor shrinks; 0 or inf if there is no such q."""
     here = math.log(q)
     rate = growth(here)
     if abs(rate) < _UNCHANGED:

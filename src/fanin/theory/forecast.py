@@ -16,8 +16,8 @@ from fanin.theory.gaussian import saturated_share
 from fanin.theory.input_stats import Inputs
 from fanin.theory.mean_field import Prediction
 
-SURE_SPREADS = 2.5
-"""A verdict is sure if it holds for nets this many spreads from the typical net."""
+SURE_STDS = 2.5
+"""A verdict is sure if it holds this many standard deviations over seeds from the typical net."""
 
 MIN_SURE_WIDTH = 32
 """Theory is an expansion in 1 / width: for fewer units no verdict is sure."""
@@ -69,9 +69,9 @@ def forecast(
             prediction,
             inputs,
             dtype,
-            std=std * SURE_SPREADS,
-            gradient=gradient * SURE_SPREADS,
-            cosine=cosine * SURE_SPREADS,
+            std=std * SURE_STDS,
+            gradient=gradient * SURE_STDS,
+            cosine=cosine * SURE_STDS,
             cosine_noise=cosine_noise,
         )
         for std in (-1, 1)
@@ -108,9 +108,10 @@ def _profile(
     cosine: float = 0.0,
     cosine_noise: float = 0.0,
 ) -> Profile:
-    """The profile of a net that is so many spreads from the typical one, as it would be measured.
+    """The predicted profile of a net, in the form of a measured one.
 
-    1 - cosine varies by a factor, the more so the closer the cosine is to 1.
+    std, gradient, cosine: how far the net is from the typical one, in standard deviations over
+    seeds. 1 - cosine varies by a factor, which is larger for a cosine closer to 1.
     """
     curves = prediction.curves
     stds, gradients = prediction.at(STD, std), prediction.at(GRADIENT, gradient)

@@ -31,7 +31,7 @@ _MIN_SHARE = 1e-16  # of |c| and of 1 - |c|, whose roots are the scales of a pai
 
 
 class Response(NamedTuple):
-    """A mean over units, E[f(x)], and how it responds to q.
+    """A mean over units, E[f(x)], and its derivatives by q.
 
     elasticity: d log E / d log q. curvature: d^2 log E / d (log q)^2.
     """
@@ -41,13 +41,13 @@ class Response(NamedTuple):
     curvature: float
 
     @property
-    def bend(self) -> float:
-        """(q^2 / E) d^2 E / dq^2: the effect on the mean of a q that varies."""
+    def convexity(self) -> float:
+        """(q^2 / E) d^2 E / dq^2: how a varying q changes the mean."""
         return self.curvature + self.elasticity**2 - self.elasticity
 
-    def over(self, variance: float) -> float:
+    def mean_over_q(self, variance: float) -> float:
         """The mean if q varies with this relative variance, to first order in it."""
-        return float(self.value * np.exp(variance / 2 * self.bend))
+        return float(self.value * np.exp(variance / 2 * self.convexity))
 
 
 class Moments(NamedTuple):
@@ -56,7 +56,7 @@ class Moments(NamedTuple):
     mean: float
     mean_slope: float
     """d mean / d log q."""
-    mean_bend: float
+    mean_convexity: float
     """q^2 d^2 mean / dq^2."""
     variance: Response
     """E[(phi - mean)^2]."""
@@ -102,7 +102,7 @@ def moments(activation: Activation, q: float) -> Moments:
         return unit._replace(
             mean=unit.mean * math.sqrt(q),
             mean_slope=unit.mean_slope * math.sqrt(q),
-            mean_bend=unit.mean_bend * math.sqrt(q),
+            mean_convexity=unit.mean_convexity * math.sqrt(q),
             variance=unit.variance._replace(value=unit.variance.value * q),
             second=unit.second._replace(value=unit.second.value * q),
         )
@@ -128,7 +128,7 @@ def moments(activation: Activation, q: float) -> Moments:
     return Moments(
         mean=mean,
         mean_slope=by_log_q,
-        mean_bend=np.float64(weights @ (centred * second)) / 4 - by_log_q,
+        mean_convexity=np.float64(weights @ (centred * second)) / 4 - by_log_q,
         variance=variance,
         second=square,
         slope=slope_moment,

@@ -1,4 +1,4 @@
-"""Mean-field theory of a network, and the spread that finite width brings.
+"""Mean-field theory of a network, and its variation over seeds at finite width.
 
 **Infinite width** (Poole et al. 2016, eqs. 3 and 5; Schoenholz et al. 2017, eqs. 3 to 7).
 Pre-activations are Gaussian over the units, so a layer is described by q, their second moment,
@@ -12,7 +12,7 @@ with sigma_w^2 = fan_in Var(w). In the first layer the second moment and the mea
 actual inputs replace the expectations. Inputs of different lengths and pairs with different
 cosines enter by their means and variances, to second order.
 
-Finite width adds a spread over seeds and a shift of the typical seed: finite_width.py.
+At finite width, seeds vary and the typical seed shifts: finite_width.py.
 """
 
 import math
@@ -47,7 +47,7 @@ PREDICTED = (
 PERCENTILE = 0.99446
 """The 84th percentile of a normal variable, in standard deviations; the 16th is its negative."""
 
-_ROUNDING = 2e-5  # of float32 passes: the spread of a net that keeps every length
+_ROUNDING = 2e-5  # of float32 passes, if a net keeps every length
 _MAX_SHIFT = 30.0  # of the log of a std: a larger one is beyond first order
 
 
@@ -80,7 +80,7 @@ class Prediction:
     point: FixedPoint | None
 
     def at(self, curve: str, spreads: float = 0.0) -> Array:
-        """The curve of a net that is so many spreads above the median over seeds."""
+        """The curve of a net `spreads` standard deviations over seeds above the median net."""
         with np.errstate(over="ignore"):
             factor = np.exp(self.shifts[curve] + spreads * self.spreads[curve])
         value: Array = self.curves[curve] * factor
@@ -88,7 +88,7 @@ class Prediction:
 
 
 @memoize
-@np.errstate(all="ignore")  # a phi that is flat everywhere has nan where others have a slope
+@np.errstate(all="ignore")  # a phi that is flat everywhere gives nan for its slope
 def predict(
     init: Init, activation: Activation, inputs: Inputs, *, depth: int, width: int, outputs: int = 1
 ) -> Prediction:

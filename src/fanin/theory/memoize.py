@@ -10,9 +10,9 @@ R = TypeVar("R")
 
 
 def memoize(function: Callable[P, R]) -> Callable[P, R]:
-    """Remember the latest results for arguments whose equality means that they are the same.
+    """Remember the latest results, for arguments that are the same if they are equal.
 
-    A user's own class may have no hash, or inherit an __eq__ that does not compare what it adds.
+    A user-defined class may have no hash, or inherit an __eq__ that ignores its new fields.
     With such an argument, or one inside a tuple or a dataclass, nothing is remembered.
     """
     remembered = lru_cache(maxsize=64)(function)

@@ -1,9 +1,8 @@
-"""Runs in MLflow stores. The only room that imports mlflow; it does not know what a layer is.
+"""Runs in MLflow stores. The only package here that imports mlflow.
 
-MLflow reads its environment variables when it is imported, so they are set here, before any
-module of this room imports it. MLflow sends no telemetry and does not retry: what a store does
-not take at once waits in the journal. MLflow does not print its links either, since an address
-may hold a password.
+MLflow reads its environment variables when it is imported, so they are set here, before any module
+of this package imports it. They switch off telemetry, retries (a run that a store does not take at
+once waits in the journal) and printed links (an address may hold a password).
 """
 
 import logging

@@ -1,7 +1,7 @@
-"""Where a run's artifacts are after the project's folder was moved.
+"""Finds a run's artifacts after the project folder was moved.
 
-A store keeps absolute paths. In a SQLite store of fanin the artifacts are beside the database, so
-they can be found wherever the folder is now.
+A store keeps absolute paths. In a SQLite store of fanin the artifacts are next to the database, so
+they are found wherever the folder is now.
 """
 
 import re
@@ -14,13 +14,16 @@ FOLDER = "artifacts"
 
 
 def find_moved_artifacts(location: str, run_id: str, database: Path) -> Path | None:
-    """Return the folder beside a SQLite database that has a run's artifacts now.
+    """Return the folder next to a SQLite database that now has a run's artifacts.
 
-    location: where the store says that they are, `.../artifacts/RUN/artifacts`, as a path or a
-    URI. Returns None if that holds: it is no local path, or it exists, or a folder of the old
-    store still does and there is none for the run beside the database.
+    location: where the store says they are, `.../artifacts/RUN/artifacts`, a path or a URI.
+    Returns None, so that the caller uses `location`, if
+
+    - run_id is not a run's id, or location is not a local path;
+    - location exists;
+    - the old store's folder exists, and the run has no folder next to the database.
     """
-    is_id = re.fullmatch("[0-9a-f]{32}", run_id)  # else it could lead to any other folder
+    is_id = re.fullmatch("[0-9a-f]{32}", run_id)  # else it could name any folder
     if not is_id or not is_local_uri(location):  # type: ignore[no-untyped-call]
         return None
     old = Path(local_file_uri_to_path(location))  # type: ignore[no-untyped-call]

@@ -12,13 +12,13 @@ from fanin.tracking.writer import initial_tags, list_files, shorten_name
 
 @dataclass(frozen=True)
 class ClientWriter:
-    """Writes the runs of one experiment, as the protocol `Writer` says."""
+    """Writes the runs of one experiment; see the protocol `Writer`."""
 
     client: MlflowClient
     experiment_id: str
 
     def create_run(self, record: RunRecord) -> str:
-        """Start a run, then add its params: a run that fails early says with which."""
+        """Start a run, then add its params, so that a run that fails early has them."""
         run = self.client.create_run(
             self.experiment_id,
             start_time=record.started,
@@ -35,10 +35,10 @@ class ClientWriter:
         self.client.log_batch(run_id, params=[Param(*item) for item in texts.items()])
 
     def complete_run(self, run_id: str, record: RunRecord) -> None:
-        """Add tags and metrics, then the data set, then files, then the end.
+        """Add tags and metrics, then the data set, then files, then end the run.
 
-        The client splits what is over the limits of one call. The store keeps the same value
-        with the same timestamp once.
+        The client splits calls that exceed its limits. The store keeps equal values with equal
+        timestamps once.
         """
         timestamp = record.ended or record.started
         self.client.log_batch(

@@ -1,4 +1,4 @@
-"""A data set as MLflow keeps it: which data a run was given, for the column of the runs table."""
+"""The data set of a run, as MLflow stores it and shows it in its table of runs."""
 
 import json
 from collections.abc import Sequence
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MAX_NAME_LENGTH = 500
-MAX_SCHEMA_LENGTH = 60_000  # bytes that MySQL keeps of a text
+MAX_SCHEMA_LENGTH = 60_000  # MySQL cuts texts at 65,535 bytes
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set in MLflow's words: texts, of which source, schema and profile are JSON.
+    """The fields of MLflow's Dataset. source, schema and profile are JSON.
 
     digest: equal for equal data, at most 36 characters.
     """
@@ -29,8 +29,8 @@ def make_dataset(
 ) -> Dataset:
     """Describe a table or a batch of numbers.
 
-    source: an absolute path, or the name of the code that makes the data. columns: their names,
-    the last that of the target; none for numbers without names. shape: (rows, features).
+    source: an absolute path, or the name of the code that makes the data. columns: the names of
+    the features, then of the targets; empty if they have no names. shape: (rows, features).
     """
     is_file = Path(source).is_absolute()
     place = {"uri": source} if is_file else {"tags": {"mlflow.source.name": source}}

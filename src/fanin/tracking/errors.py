@@ -1,4 +1,4 @@
-"""Store errors: one sentence for whatever MLflow and the drivers below it raise."""
+"""Store errors: one sentence for each error of MLflow and the drivers below it."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ class StoreError(Exception):
 
 
 class RefusedError(StoreError):
-    """The store answers, but refuses a request or does not have what was asked for."""
+    """The store answers, but refuses the request or does not have the item."""
 
 
 _REFUSALS = (
@@ -28,26 +28,29 @@ _SENTENCES = (
     (
         r"out-of-date database schema \(found version (\w+), but expected (\w+)\)",
         r"is a store of another version of MLflow (\1, not \2); "
-        "run mlflow db upgrade on it, or name another",
+        "run mlflow db upgrade on it, or name another store",
     ),
-    (r"Can't locate revision .*'(\w+)'", r"is a store of a newer MLflow (\1); name another"),
+    (r"Can't locate revision .*'(\w+)'", r"is a store of a newer MLflow (\1); name another store"),
     (
         r"filesystem tracking backend",
-        "is no database and no server; write sqlite:///FILE, or http://HOST:PORT",
+        "is neither a database nor a server; write sqlite:///FILE, or http://HOST:PORT",
     ),
     (
         r"unsupported URI|Could not find a registered",
-        "is no database and no server that MLflow knows; write sqlite:///FILE, or http://HOST:PORT",
+        "is not a database or server that MLflow knows; write sqlite:///FILE, or http://HOST:PORT",
     ),
     (r"No module named '(\w+)'", r"needs the Python package \1; install it, or name another store"),
     (
         r"Max retries exceeded|Connection refused|Name or service not known",
         "no server answers there; is it running?",
     ),
-    (r"database or disk is full", "its disk is full; name another"),
-    (r"is not a database", "is no SQLite database; name another file"),
+    (r"database or disk is full", "its disk is full; name another store"),
+    (r"is not a database", "is not a SQLite database; name another file"),
     (r"unable to open database file", "cannot be written to; name another file"),
-    (r"database is locked", "another program holds it; wait for that, or name another"),
+    (
+        r"database is locked",
+        "is locked by another program; wait until it is done, or name another store",
+    ),
 )
 
 
@@ -58,14 +61,14 @@ def translate_errors() -> Iterator[None]:
         yield
     except StoreError:
         raise
-    except Exception as error:  # any driver, network or file system may be behind the address
+    except Exception as error:  # any driver, network or file system may fail
         refused = isinstance(error, MlflowException) and error.error_code in _REFUSALS
         kind = RefusedError if refused else StoreError
         raise kind(mask_passwords(explain(error))) from error
 
 
 def explain(error: Exception) -> str:
-    """Say what is wrong with the store and what would work, or repeat an unknown error's words."""
+    """Say what is wrong with the store and what would work; return an unknown error's text."""
     text = " ".join(str(error).split())
     for pattern, sentence in _SENTENCES:
         match = re.search(pattern, text, re.IGNORECASE)

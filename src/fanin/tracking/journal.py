@@ -1,11 +1,11 @@
 """The journal: a folder with an entry for each run that is not complete in its store yet.
 
-A run's process holds a lock while it lives, however it ends. So anyone can tell a running run from
-one whose process is gone, and can complete the latter: from the record that it left if the store
-was unreachable, or else as KILLED.
+A run's process holds a lock while it lives. So any process can tell a running run from one whose
+process is gone, and can complete the latter: from its record if the store was unreachable, else as
+KILLED.
 
-    <id>.json          the record as the run started, or as it ended if the store did not take it;
-                       removed once the store has all of it
+    <id>.json          the record at the start of the run, or at its end if the store did not take
+                       it; removed once the store has all of it
     <id>.lock          held by the run's process
     <uri>.unreachable  touched when this store did not answer
 """
@@ -30,7 +30,7 @@ from fanin.tracking.tags import ERROR
 Connect = Callable[[RunRecord], Store]
 """Opens the store that a record belongs to. May raise StoreError."""
 Selects = Callable[[RunRecord], bool]
-"""Tells which entries of the journal are meant."""
+"""Selects entries of the journal."""
 Answer = TypeVar("Answer")
 
 SECONDS_BETWEEN_TRIES = 60
@@ -49,7 +49,7 @@ class StillRunningError(Exception):
 class FlushResult:
     """How many pending runs the stores have now, how many still wait, and why.
 
-    reasons: the address of each store that did not take all -> its error.
+    reasons: address of a store that did not take every run -> its error.
     """
 
     delivered: int = 0
@@ -72,15 +72,17 @@ class Journal:
         *,
         must_open: bool = False,
     ) -> Iterator[str | None]:
-        """Track the block as a run, whose record the block fills. Yields the run's id in the store.
+        """Track the block as a run; the block fills the record. Yields the run's id in the store.
 
         The run is FINISHED at the end of the block (or has the status that the block set), FAILED
         or KILLED if the block raises. If the store is unreachable or refuses, the id is None and
-        the run waits in the journal; with `must_open` that raises StoreError and leaves nothing.
+        the run waits in the journal; with `must_open` it raises StoreError and leaves no entry.
         run_id: continue this run of the store; raises StillRunningError if it has not ended.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        with self._hold_lock(record, seconds=1):  # someone may be testing it at this moment
+        with self._hold_lock(record, seconds=1):  # another process may be testing the lock
+            if run_id is not None:
+                self._reject_entry_of_another(record)
             record.write(self._entry(record))
             opened = (
                 self._open_or_forget(record, connect, run_id)
@@ -107,13 +109,13 @@ class Journal:
                 finally:  # even if the disk is full, the store may take it
                     if opened:  # else the store was unreachable a moment ago
                         self._try_store(record.uri, lambda: self._deliver(*opened, record))
-                    if self._entry(record).exists():  # it waits, and another may use its folder
+                    if self._entry(record).exists():  # it waits, and its folder may be reused
                         record.write(self._entry(record))
 
     def flush_pending(self, connect: Connect, selects: Selects) -> FlushResult:
-        """Deliver the runs that are over and not complete in their store.
+        """Deliver the runs that have ended but are not complete in their store.
 
-        A store that does not answer is asked once.
+        A store that does not answer is tried once.
         """
         result = FlushResult()
         unreachable: set[str] = set()
@@ -139,7 +141,7 @@ class Journal:
         return sum(self._is_running(record) for record in self._entries(selects))
 
     def waiting_count(self, selects: Selects) -> int:
-        """Return how many runs are over and not complete in their store."""
+        """Return how many runs have ended but are not complete in their store."""
         return sum(not self._is_running(record) for record in self._entries(selects))
 
     def _is_running(self, record: RunRecord) -> bool:
@@ -150,17 +152,25 @@ class Journal:
             return True
 
     def _entries(self, selects: Selects) -> Iterator[RunRecord]:
-        """Yield the records in the journal, and put aside the files that cannot be read."""
+        """Yield the selected records, and rename files that cannot be read."""
         for path in sorted(self.folder.glob("*.json")):
             try:
                 record = RunRecord.read(path)
             except FileNotFoundError:  # it was just delivered
                 continue
-            except ValueError:  # of another version, or written to a full disk
+            except ValueError:  # another version, or a full disk
                 path.rename(path.with_suffix(".unreadable"))
                 continue
             if selects(record):
                 yield record
+
+    def _reject_entry_of_another(self, record: RunRecord) -> None:
+        """Raise RefusedError if a different run waits under the id that a store gave this one."""
+        if not self._entry(record).exists():
+            return
+        entry = RunRecord.read(self._entry(record))
+        if (entry.uri, entry.experiment, entry.parent) != (record.uri, record.experiment, None):
+            raise RefusedError(f"its run has the record.id {record.id} of another run, which waits")
 
     def _open_or_forget(
         self, record: RunRecord, connect: Connect, run_id: str | None
@@ -175,7 +185,7 @@ class Journal:
 
     def _deliver_pending(self, store: Store, record: RunRecord) -> None:
         run_id = store.find_run_id(record)
-        if run_id:  # its process may have died before its params were there
+        if run_id:  # its process may have died before it wrote params
             store.log_params(run_id, record)
         self._deliver(store, run_id or store.create_run(record), record)
         self._unreachable_mark(record.uri).unlink(missing_ok=True)
@@ -189,7 +199,7 @@ class Journal:
             self._entry(record).with_suffix(suffix).unlink(missing_ok=True)
 
     def _try_store(self, uri: str, request: Callable[[], Answer]) -> Answer | None:
-        """Return the store's answer, or None if it has none or did not answer a moment ago."""
+        """Return the store's answer; None if it does not answer or did not a moment ago."""
         mark = self._unreachable_mark(uri)
         with suppress(FileNotFoundError):
             if time.time() - mark.stat().st_mtime < SECONDS_BETWEEN_TRIES:
@@ -238,20 +248,20 @@ def _add_error(record: RunRecord, error: Exception) -> None:
 
 
 def _find_final_record(entry: RunRecord) -> RunRecord:
-    """Return the record to deliver for a run that is over, with those of its files that exist.
+    """Return the final record of a run that has ended, with those of its files that exist.
 
-    A run that did not say how it ended, in the journal or in its folder, was killed.
+    A run whose end is recorded neither in the journal nor in its folder was killed.
     """
     folder = Path(entry.folder)
-    left = RunRecord.read_from(folder, entry.id)
+    saved = RunRecord.read_from(folder, entry.id)
     record = entry
-    if entry.ended is None and left and left.started == entry.started:
-        record = left
+    if entry.ended is None and saved and saved.started == entry.started:
+        record = saved
     elif entry.ended is None:
         record.status = RunStatus.KILLED
         record.ended = _find_last_change(entry)
         record.tags[ERROR] = ENDED_FROM_OUTSIDE
-    record.files = [name for name in record.files if left and (folder / name).exists()]
+    record.files = [name for name in record.files if saved and (folder / name).exists()]
     return record
 
 

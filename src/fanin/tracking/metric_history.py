@@ -17,9 +17,9 @@ History = dict[str, list[tuple[int, float]]]
 def read_metric_history(
     client: MlflowClient, database: Path | None, run_id: str, names: Sequence[str]
 ) -> History:
-    """Return the values of several metrics of a run, without those that it does not have.
+    """Return the values of several metrics of a run; metrics that it lacks are left out.
 
-    A SQLite file of a tested schema is read with one query, any other store with a request a
+    A SQLite file of a tested schema is read with one query, any other store with one request per
     metric. Raises whatever MLflow or its drivers raise.
     """
     if database and has_tested_schema(database):

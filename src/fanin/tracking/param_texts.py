@@ -2,10 +2,7 @@
 
 from collections.abc import Mapping
 
-from fanin.measure.params import Params, ParamValue, format_value, parse_value
-
-OPTION_NAMES = frozenset({"init", "activation", "data", "loss", "device"})
-"""Params that name an option. They stay text, even if a user calls an option `2` or `None`."""
+from fanin.measure.params import GROUPS, Params, ParamValue, format_value, parse_value
 
 
 def format_params(params: Params) -> dict[str, str]:
@@ -14,7 +11,8 @@ def format_params(params: Params) -> dict[str, str]:
 
 
 def parse_params(texts: Mapping[str, str]) -> dict[str, ParamValue]:
-    """Return the values that `format_params` wrote as these texts."""
-    return {
-        name: text if name in OPTION_NAMES else parse_value(text) for name, text in texts.items()
-    }
+    """Return the values that `format_params` wrote as these texts.
+
+    The name of an option stays a text, even if a user calls an option `2` or `None`.
+    """
+    return {name: text if name in GROUPS else parse_value(text) for name, text in texts.items()}

@@ -1,4 +1,4 @@
-"""Passwords are cut out of addresses before anyone sees them."""
+"""Masks passwords in addresses before they are shown or stored."""
 
 import re
 

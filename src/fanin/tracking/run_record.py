@@ -1,7 +1,7 @@
-"""A run record: all that a store is to hold of one run, as typed values and in a file of its own.
+"""A run record: everything about a run that goes to the store, as typed values and in a file.
 
-The record is written to the run's output folder before it is sent to the store, so that nothing
-that was computed depends on a server's health.
+The record is written to the run's output folder before it is sent to the store, so that no result
+is lost if a server is down.
 """
 
 import json
@@ -19,12 +19,12 @@ from fanin.tracking.param_texts import parse_params
 
 FILE = "record.json"
 FORMAT = 3
-"""Of the file. Those of format 2 have no data set. Those of format 1 have no number either, and all
-their params are texts."""
+"""The file format. Files of format 2 have no data set. Files of format 1 also have no format
+number, and all their params are texts."""
 
 
 class RunStatus(str, Enum):
-    """The states of a run, in MLflow's words."""
+    """The states of a run, named as in MLflow."""
 
     RUNNING = "RUNNING"
     FINISHED = "FINISHED"
@@ -47,7 +47,7 @@ class RunRecord:
     uri, experiment: where the run belongs. folder: has the run's files, and this record once the
     run is over. parent: the store's id of the sweep that the run is a job of. run_id: the store's
     id of the run, if the store answered when the run started. metrics: (name, step, value).
-    files: names in the folder. dataset: what the run was given. started, ended: milliseconds since
+    files: names in the folder. dataset: the data of the run. started, ended: milliseconds since
     1970.
     """
 
@@ -73,7 +73,7 @@ class RunRecord:
         try:
             return cls._from_json(json.loads(path.read_text()))
         except (AttributeError, KeyError, TypeError, RecursionError) as error:
-            raise ValueError(f"{path}: is no record of a run") from error
+            raise ValueError(f"{path}: is not a record of a run") from error
 
     @classmethod
     def read_from(cls, folder: Path, record_id: str | None) -> "RunRecord | None":
@@ -88,7 +88,7 @@ class RunRecord:
     def _from_json(cls, values: dict[str, Any]) -> "RunRecord":
         number = values.pop("format", 1)
         if number not in (1, 2, FORMAT):
-            raise ValueError(f"format {number} is that of a newer fanin")
+            raise ValueError(f"format {number} belongs to a newer fanin")
         if number == 1:
             values["params"] = parse_params(values["params"])
         values["status"] = RunStatus(values["status"])

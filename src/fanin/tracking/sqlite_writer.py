@@ -1,8 +1,8 @@
 """Writes runs as rows of MLflow's tables in a SQLite file.
 
-MLflow's client holds the file's one lock while it makes an object of each value; see
-benchmarks/README.md for what that costs. The rows here are the same, and tests compare them
-table by table, for the schemas that `fanin.tracking.versions` lists. Unlike the client, this
+MLflow's client holds the file's only lock while it makes an object of each value; see
+benchmarks/README.md for the cost. The rows written here are the same: tests compare them table by
+table, for the schemas that `fanin.tracking.versions` lists. Unlike the client, this
 writer does not check names.
 """
 
@@ -79,10 +79,10 @@ MetricRow = tuple[str, str, int, int | None, float, bool]
 
 @dataclass(frozen=True)
 class SqliteWriter:
-    """Writes the runs of one experiment, as the protocol `Writer` says.
+    """Writes the runs of one experiment; see the protocol `Writer`.
 
-    Raises MlflowException where the experiment or the run was deleted, sqlite3.Error where the
-    file cannot be written.
+    Raises MlflowException if the experiment or the run was deleted, sqlite3.Error if the file
+    cannot be written.
     """
 
     database: Path
@@ -97,7 +97,7 @@ class SqliteWriter:
             "experiment_id": int(self.experiment_id),
             "name": shorten_name(record),
             "user": tags.get(MLFLOW_USER, "unknown"),
-            "status": RunStatus.RUNNING.value,  # also if the record has ended: it is not whole yet
+            "status": RunStatus.RUNNING.value,  # even if the record has ended: it is not complete
             "started": record.started,
         }
         with _transaction(self.database) as connection:
@@ -118,8 +118,8 @@ class SqliteWriter:
     def complete_run(self, run_id: str, record: RunRecord) -> None:
         """Add the files, then tags, metrics, the data set and the end in one transaction.
 
-        If a file cannot be kept, its error is raised once tags and metrics are there; the run is
-        then still running.
+        If a file cannot be stored, its error is raised after tags and metrics are written; the
+        run is then still running.
         """
         with _transaction(self.database) as connection:
             found = connection.execute(_FIND_RUN, (run_id,)).fetchone()
@@ -175,7 +175,7 @@ def _transaction(database: Path) -> Iterator[sqlite3.Connection]:
     )
     with closing(connection):
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("BEGIN IMMEDIATE")  # or two that read first could never both write
+        connection.execute("BEGIN IMMEDIATE")  # else two that read first could never both write
         with connection:
             yield connection
 

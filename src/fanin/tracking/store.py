@@ -28,7 +28,7 @@ from fanin.tracking.versions import find_ui_version, has_tested_schema, has_test
 from fanin.tracking.writer import Writer
 
 PAGE_SIZE = 1000
-"""Runs asked for in one request."""
+"""Runs per request."""
 DEFAULT_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 _NO_TEXTS: Mapping[str, str] = MappingProxyType({})
 
@@ -37,7 +37,7 @@ _NO_TEXTS: Mapping[str, str] = MappingProxyType({})
 class Store:
     """One experiment of a tracking store. Every error is a StoreError.
 
-    writer: how runs get there. database: the file of a SQLite store. timeout: seconds.
+    writer: writes the runs. database: the file of a SQLite store. timeout: seconds.
     """
 
     uri: str = field(repr=False)  # it may hold a password
@@ -58,7 +58,7 @@ class Store:
             self.writer.log_params(run_id, record)
 
     def complete_run(self, run_id: str, record: RunRecord) -> None:
-        """Add all of the record but its params, and end the run. A second time changes nothing."""
+        """Add the record except its params, and end the run. A second call changes nothing."""
         with translate_errors():
             self.writer.complete_run(run_id, record)
 
@@ -66,7 +66,7 @@ class Store:
         """Set a run that has ended to running again, without its error."""
         with translate_errors():
             self.client.update_run(run_id, status=RunStatus.RUNNING.value)
-            with suppress(MlflowException):  # there may be no such tag
+            with suppress(MlflowException):  # the run may lack the tag
                 self.client.delete_tag(run_id, ERROR)
 
     def set_tag(self, run_id: str, name: str, value: str) -> None:
@@ -93,22 +93,22 @@ class Store:
         return next((run.info.run_id for run in runs), None)
 
     def runs_with_tag(self, tag: str, value: str, most: int | None = None) -> list[TrackedRun]:
-        """Return the runs with that value of a tag, the latest first, `most` at most."""
+        """Return the runs with that value of a tag, the latest first; at most `most`."""
         return self.search(f"tags.`{tag}` = '{value}'", most)
 
     def search(self, filter_text: str, most: int | None = None) -> list[TrackedRun]:
-        """Return the runs that match a filter of MLflow, the latest first, `most` at most."""
+        """Return the runs that match a filter of MLflow, the latest first; at most `most`."""
         return [TrackedRun.read(run) for run in self._search(filter_text, most)]
 
     def artifact_text(self, run_id: str, name: str) -> str:
-        """Return the text of an artifact, also from a project folder that was moved."""
+        """Return the text of an artifact, even if the project folder was moved."""
         with translate_errors():
             folder = self._find_moved_artifacts(run_id)
             path = folder / name if folder else self.client.download_artifacts(run_id, name)
             return Path(path).read_text()
 
     def metric_history(self, run_id: str, names: Sequence[str]) -> History:
-        """Return all values of several metrics of a run, without those that it does not have."""
+        """Return all values of several metrics of a run; metrics that it lacks are left out."""
         with translate_errors():
             return read_metric_history(self.client, self.database, run_id, names)
 
@@ -150,9 +150,9 @@ def open_store(
 ) -> Store:
     """Open a store, and create the experiment if it is missing. Raises StoreError.
 
-    A server chooses where artifacts go, a SQLite file has them beside it, and any other database
+    A server chooses where artifacts go, a SQLite file has them next to it, and any other database
     has them in the folder `artifacts`. timeout: seconds that each request may take. tags: given
-    to the experiment if it lacks them. views: the same, a key -> a view of the runs table.
+    to the experiment if it lacks them. views: the same, key -> view of the runs table.
     """
     with translate_errors(), _lock(uri):
         client = _make_client(uri, timeout)
@@ -163,13 +163,13 @@ def open_store(
         store = _make_store(client, uri, found.experiment_id, timeout)
     if found.lifecycle_stage != "active":
         raise StoreError(f"its experiment {experiment} is deleted; restore it or name another")
-    with suppress(StoreError):  # they help people to browse, and no run depends on them
+    with suppress(StoreError):  # for browsing only: no run depends on them
         _add_missing_tags(store, found, tags, views)
     return store
 
 
 def open_store_once(uri: str, experiment: str, artifacts: Path, timeout: int) -> Store:
-    """Open a store. A process opens a SQLite file once; a server may have gone away since."""
+    """Open a store; a SQLite file is opened only once per process, a server each time."""
     if uri.startswith("sqlite:"):
         return _open_cached(uri, experiment, artifacts, timeout)
     return open_store(uri, experiment, artifacts, timeout)
@@ -235,7 +235,7 @@ def _create_experiment(client: MlflowClient, experiment: str, location: str | No
     try:
         return client.create_experiment(experiment, artifact_location=location)
     except MlflowException:
-        found = client.get_experiment_by_name(experiment)  # another process was faster
+        found = client.get_experiment_by_name(experiment)  # another process has just created it
         if found is None:
             raise
         return found.experiment_id
@@ -259,7 +259,7 @@ def _require_database(uri: str) -> None:
 
 
 def _lock(uri: str) -> AbstractContextManager[object]:
-    """Let one process at a time open a SQLite file: two that create its tables would break it."""
+    """Let one process at a time open a SQLite file: two that create its tables break it."""
     database = _database(uri)
     if database is None:
         return nullcontext()

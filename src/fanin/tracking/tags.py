@@ -9,4 +9,4 @@ PARENT = MLFLOW_PARENT_RUN_ID
 NOTE = MLFLOW_RUN_NOTE
 """MLflow's UI shows this tag of a run or an experiment as a description, in markdown."""
 MAX_TAG_LENGTH = 5000
-"""Every kind of store takes a tag of this many characters."""
+"""The longest tag that every kind of store takes, in characters."""

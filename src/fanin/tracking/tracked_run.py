@@ -1,7 +1,7 @@
-"""A tracked run: the one place where a run from a store is read and checked.
+"""A tracked run: the only place that reads and checks a run from a store.
 
-Anyone may write to a shared store. So nothing in a run is taken for a path, a setting or a text
-that a terminal can show before it has passed through here.
+Anyone may write to a shared store. So every field is checked here before it is used as a path or a
+setting, or shown on a terminal.
 """
 
 import math
@@ -22,16 +22,16 @@ from fanin.tracking.tags import OUTPUT_DIR, RECORD_ID
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
-"""Control characters but tab and line feed, marks that turn a text's direction, surrogates."""
+"""Control characters except tab and line feed, direction marks, surrogates."""
 
 
 @dataclass(frozen=True)
 class TrackedRun:
     """A run that a store holds. Its texts have no control characters.
 
-    status: a word that RunStatus does not have stays a text. started: milliseconds since 1970, 0
-    if the store has no such number. params: values, parsed from the store's texts. metrics: of
-    each curve the value at the last step. record_id: 32 hex digits, or None if the tag is
+    status: a text if RunStatus does not have the word. started: milliseconds since 1970, 0 if the
+    store has none. params: values, parsed from the store's texts. metrics: the value of each curve
+    at the last step. record_id: 32 hex digits, or None if the tag is
     anything else.
     """
 
@@ -46,7 +46,7 @@ class TrackedRun:
 
     @classmethod
     def read(cls, run: Run) -> "TrackedRun":
-        """Check each field of a run of MLflow's client. Drops broken numbers, raises nothing."""
+        """Check each field of a run from MLflow's client. Drops broken numbers; never raises."""
         tags = _printable_texts(run.data.tags)
         params = parse_params(_printable_texts(run.data.params))
         record_id = run.data.tags.get(RECORD_ID) or ""
@@ -63,9 +63,9 @@ class TrackedRun:
 
     @property
     def output_dir(self) -> Path:
-        """The folder that a tag names. Believe it only if `RunRecord.read_from` finds the record.
+        """The folder named in a tag. Trust it only if `RunRecord.read_from` finds the record there.
 
-        The current folder if there is no such tag.
+        The current folder if the run lacks the tag.
         """
         return Path(self.tags.get(OUTPUT_DIR) or ".")
 
@@ -86,7 +86,7 @@ def _check_value(value: object) -> ParamValue:
     if isinstance(value, dict):
         return {to_printable(key): _check_value(item) for key, item in value.items()}
     if isinstance(value, int) and value.bit_length() > sys.float_info.max_exp:
-        return math.inf if value > 0 else -math.inf  # neither str nor float takes it
+        return math.inf if value > 0 else -math.inf  # str and float both refuse it
     if isinstance(value, int | float | None):
         return value
     return to_printable(value)

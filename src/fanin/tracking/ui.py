@@ -1,7 +1,7 @@
 """Addresses of pages in MLflow's own UI, and views of its runs table.
 
-An address begins with `#` or with the name of a page, and holds for every server: in a run's
-description it is a link as it stands, and on a screen it follows `base_address`.
+An address begins with `#` or with the name of a page, and is the same for every server: a run's
+description uses it as a link, and the terminal prints it after `base_address`.
 """
 
 import json
@@ -13,9 +13,9 @@ from fanin.tracking.passwords import mask_passwords
 from fanin.tracking.tags import PARENT
 
 MAX_RUNS = 20
-"""In one address, which takes 40 characters a run. Nobody can tell more curves apart."""
+"""The most runs in one address: a run takes 40 characters, and more curves look alike."""
 LOCAL = "http://127.0.0.1:5000"
-"""Where `mlflow ui` answers by default."""
+"""The default address of `mlflow ui`."""
 VIEW = "mlflow.sharedViewState."
 """An experiment's tag with this prefix is a view of its runs table; the view's key follows."""
 COLUMN_WIDTH = 175
@@ -24,7 +24,7 @@ _TRAINING = {"workflowType": "machine_learning"}  # else the UI shows chats and 
 
 
 def base_address(uri: str) -> str:
-    """Return where a store's UI answers: at the server itself, or `mlflow ui` for a database."""
+    """Return the address of a store's UI: the server, or `mlflow ui` for a database."""
     if not uri.startswith(("http://", "https://")):
         return LOCAL
     address = urlsplit(mask_passwords(uri))
@@ -36,8 +36,8 @@ def base_address(uri: str) -> str:
 class Pages:
     """The pages of one experiment.
 
-    is_tested: whether the tests have seen this version of the UI. If they have not, an address
-    leads to the plain page of the run or of the experiment.
+    is_tested: whether this version of the UI is tested. If not, an address leads to the plain page
+    of the run or of the experiment.
     """
 
     experiment_id: str
@@ -46,8 +46,8 @@ class Pages:
     def curves(self, run_ids: Sequence[str], metrics: Sequence[str]) -> str:
         """Metrics of several runs over their steps, on a log scale.
 
-        The first metric is drawn solid, the second dashed. Of more than MAX_RUNS runs it shows
-        that many, evenly spread.
+        The first metric is drawn solid, the second dashed. If there are more than MAX_RUNS runs,
+        it shows that many, evenly spaced.
         """
         if not self.is_tested:
             return self._experiment
@@ -56,7 +56,7 @@ class Pages:
             experiments=_json([self.experiment_id]),
             metric=_json(metrics[0]),
             plot_metric_keys=_json(metrics),
-            plot_layout=_json({"yaxis": {"type": "log"}}),  # the switch beside the chart follows
+            plot_layout=_json({"yaxis": {"type": "log"}}),  # the switch next to the chart follows
             y_axis_scale="log",
             x_axis="step",
         )
@@ -115,7 +115,7 @@ def format_view(
 
 
 def _spread(run_ids: Sequence[str]) -> list[str]:
-    """Return at most MAX_RUNS of the ids, evenly spread, with the first and the last."""
+    """Return at most MAX_RUNS of the ids, evenly spaced, the first and the last included."""
     last = len(run_ids) - 1
     if last < MAX_RUNS:
         return [*run_ids]

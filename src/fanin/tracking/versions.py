@@ -1,7 +1,7 @@
-"""The versions of MLflow that the tests have seen.
+"""The tested versions of MLflow.
 
-Two things rest on what MLflow does not promise: the tables of its SQLite files, and the addresses
-and views of its UI. fanin uses each only with the versions below. With any other version,
+fanin relies on two things that MLflow does not guarantee: the tables of its SQLite files, and the
+addresses and views of its UI. It uses each only with the versions below. With any other version,
 MLflow's client writes the runs, and links lead to the UI's plainest pages.
 """
 
@@ -18,7 +18,7 @@ from fanin.tracking.errors import StoreError, translate_errors
 
 
 class Tested(NamedTuple):
-    """What passes the tests of one minor version of MLflow.
+    """The test results for one minor version of MLflow.
 
     schema: the revision of its database, whose tables tests/tracking/test_sqlite_writer.py has
     compared. ui: whether its UI passes tests/tracking/test_browser.py.
@@ -40,13 +40,13 @@ TESTED = {
 
 
 def has_tested_ui(version: str) -> bool:
-    """Tell whether the tests have seen the UI of an MLflow version such as 3.17.2."""
+    """Return whether the UI of an MLflow version such as 3.17.2 is tested."""
     tested = _find_tested(version)
     return tested is not None and tested.ui
 
 
 def has_tested_schema(database: Path) -> bool:
-    """Tell whether the tests have seen the installed MLflow and the schema of a SQLite file."""
+    """Return whether the installed MLflow and the schema of a SQLite file are tested."""
     tested = _find_tested(mlflow.__version__)
     return tested is not None and tested.schema == read_revision(database)
 
@@ -61,7 +61,7 @@ def read_revision(database: Path) -> str:
 def find_ui_version(uri: str, timeout: int) -> str:
     """Return the version of the UI that shows a store: a server's, or else the installed one.
 
-    timeout: seconds to wait for a server. Returns "" if it does not say.
+    timeout: seconds to wait for a server. Returns "" if it does not answer.
     """
     if not uri.startswith("http"):
         return mlflow.__version__

@@ -1,4 +1,4 @@
-"""How a run gets into a store: the protocol, and what all its implementations write alike."""
+"""The protocol that writes runs to a store, and what its implementations share."""
 
 from pathlib import Path
 from typing import Protocol
@@ -14,13 +14,16 @@ class Writer(Protocol):
     """Writes the runs of one experiment. Raises whatever MLflow or its drivers raise."""
 
     def create_run(self, record: RunRecord) -> str:
-        """Start a run with the record's tags and params, and return the store's id of it."""
+        """Start a run with the record's tags and params, and return its id in the store."""
 
     def log_params(self, run_id: str, record: RunRecord) -> None:
         """Add the params that the run does not have yet."""
 
     def complete_run(self, run_id: str, record: RunRecord) -> None:
-        """Add files, tags, metrics and the data set, and end the run. Twice is as once."""
+        """Add files, tags, metrics and the data set, and end the run.
+
+        A second call changes nothing.
+        """
 
 
 def initial_tags(record: RunRecord) -> dict[str, str]:
