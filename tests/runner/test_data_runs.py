@@ -101,7 +101,7 @@ def test_both_writers_log_the_same_data_set(table, monkeypatch):
             "loss=mse data=file: needs numbers as targets, and kind has words (a, b)",
         ),
         ("prices.csv", ["loss=cross_entropy"], "numbers such as 0.5; use loss=mse"),
-        ("many.csv", ["loss=cross_entropy"], "10,000 different ones in 10,000 rows are none; use"),
+        ("many.csv", ["loss=cross_entropy"], "values in 10,000 rows are too many; use loss=mse"),
     ],
 )
 def test_the_wrong_loss_names_the_other(workplace, name, line, complaint):
