@@ -88,7 +88,9 @@ def own_settings(group: str, path: Path) -> Iterable[str]:
     """The settings of an option, such as init.scale=2.0; none for a device."""
     for name, value in OmegaConf.to_container(OmegaConf.load(path)).items():
         if name not in ("defaults", "_target_", "name"):
-            shown = {"None": "null", "???": "PATH"}.get(str(value), str(value))
+            shown = {"None": "null", "???": "PATH", "True": "true", "False": "false"}.get(
+                str(value), str(value)
+            )
             yield f"{group}.{name}={shown}"
 
 

@@ -79,7 +79,7 @@ def test_an_estimate_counts_the_jacobian(composed):
     def estimated(*overrides: str) -> tuple[float, int]:
         config, choices = composed("depth=30", "hidden_size=500", "batch_size=2", *overrides)
         made = prepare(config, choices)
-        size = size_of(config, made.inputs.shape[1], made.outputs)
+        size = size_of(config, made.inputs.shape, made.outputs)
         return estimate(config, made.device, made.dtype, size)
 
     seconds, memory = estimated()

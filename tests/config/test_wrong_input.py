@@ -56,10 +56,11 @@ WRONG = {
     "data.seed=-1": "data.seed=-1: use a whole number, 0 or more",
     "data=file": "data.path is missing: give it a value",
     "data=file data.path=missing.csv": "data.path=missing.csv: there is no such file",
-    "data=file data.path=letters.csv": "line 2 has 'b'; use numbers",
-    "data=file data.path=notes.txt": "use a .npz or a .csv file",
-    "data=digits batch_size=2000": "batch_size=2000: the data has 1797 rows; use that or fewer",
-    "loss=cross_entropy": "loss=cross_entropy: needs class numbers (0, 1, 2, ...) as targets",
+    "data=file data.path=letters.csv": "letters.csv: line 2, column 2 has 'b' among numbers",
+    "data=file data.path=notes.md": "data.path=notes.md: use .csv, .tsv, .txt, ",
+    "data=file data.path=letters.csv data.missing=skip": "missing=skip: use one of refuse",
+    "data=wine loss=mse": "loss=mse data=wine: needs numbers as targets, and class has words",
+    "loss=cross_entropy": "loss=cross_entropy data=gaussian: needs classes as targets, and",
     "tracking.uri=null": "tracking.uri",
     "tracking.uri=nonsense://here": "tracking.uri=nonsense://here:",
     "experiment=missing": "experiment",
@@ -166,7 +167,7 @@ def workplace(tmp_path_factory) -> Workplace:
     """A place with one run in its store, some files, and a store of an older MLflow."""
     folder = tmp_path_factory.mktemp("wrong")
     (folder / "letters.csv").write_text("1,2\n3,b\n")
-    (folder / "notes.txt").write_text("1,2\n")
+    (folder / "notes.md").write_text("1,2\n")
     place = Workplace(folder)
     place.run("depth=1", "hidden_size=2")
     shutil.copy(folder / "mlflow.db", folder / "old.db")

@@ -1,6 +1,5 @@
-"""Data: the same batch for the same seed, and one clear line for a file that is no table."""
+"""Data: the same batch for the same seed; the sets that scikit-learn ships."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +7,11 @@ import pytest
 import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, load_wine
 
 from fanin.nn.losses import CrossEntropy
-from fanin.runner.data import Digits, File, Gaussian
+from fanin.runner.data import BreastCancer, Diabetes, Digits, File, Gaussian, Wine
+from fanin.runner.data_table import Batch, as_classes
 
 CONF = Path(__file__).parents[2] / "conf" / "data"
 
@@ -104,217 +104,101 @@ def test_digits_repeat_by_seed():
 
 
 def test_digits_are_1797():
-    with pytest.raises(ValueError, match=r"^batch_size=1798: .*1797"):
-        Digits().load(1798)
+    inputs, targets, _ = Digits().load(1798)
+    assert (len(inputs), len(targets)) == (1797, 1797)
 
 
-# A user's own file
+# The other sets of scikit-learn
 
 
-@pytest.fixture
-def file(tmp_path):
-    """Write a file, from text, bytes or arrays, and give the data that reads it."""
+@pytest.mark.parametrize(
+    ("data", "shape", "classes"),
+    [(Wine(), (178, 13), 3), (BreastCancer(), (569, 30), 2), (Diabetes(), (442, 10), 0)],
+)
+def test_tables_of_measurements(data, shape, classes):
+    batch = data.load(1000)
+    table = data.table()
+    assert batch.inputs.shape == shape
+    assert len(table.features) == shape[1]
+    assert batch.inputs.mean(0).abs().max() < 1e-9
+    assert (batch.inputs.std(0, correction=0) - 1).abs().max() < 1e-9
+    assert len(table.classes) == classes
+    if classes:
+        new, names = as_classes(batch, table.classes)
+        assert (names, CrossEntropy().outputs(new.targets)) == (table.classes, classes)
+    else:
+        assert batch.targets.mean().item() == pytest.approx(0, abs=1e-12)
+        assert batch.targets.std(correction=0).item() == pytest.approx(1)
 
-    def write(content, name=None, **settings):
-        if isinstance(content, dict):
-            path = tmp_path / (name or "data.npz")
-            np.savez(path, **content)
-        else:
-            path = tmp_path / (name or "data.csv")
-            path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return File(path=str(path), **settings)
 
-    return write
+def test_measurements_keep_their_rows_and_targets():
+    read = load_wine()
+    inputs, targets, _ = Wine(seed=3).load(50)
+    raw = (inputs.numpy() * read.data.std(0) + read.data.mean(0)).round(6)
+    labels = {tuple(row): c for row, c in zip(read.data.round(6), read.target, strict=True)}
+    assert [labels[tuple(row)] for row in raw] == targets.tolist()
 
 
-def sorted_rows(batch):
-    inputs, targets, _ = batch
-    return sorted(
-        (*row, target) for row, target in zip(inputs.tolist(), targets.tolist(), strict=True)
+# Classes
+
+
+def batch_of(all_targets, targets=None):
+    all_targets = torch.as_tensor(all_targets)
+    targets = all_targets if targets is None else torch.as_tensor(targets)
+    return Batch(torch.zeros(len(targets), 1), targets, all_targets)
+
+
+@pytest.mark.parametrize(
+    ("targets", "codes", "names"),
+    [
+        ([0, 1, 2, 1], [0, 1, 2, 1], ("0", "1", "2")),
+        ([1.0, 2.0, 3.0], [0, 1, 2], ("1", "2", "3")),
+        ([3, 8, 5, 3], [0, 2, 1, 0], ("3", "5", "8")),
+        ([-1.0, 1.0, -1.0], [0, 1, 0], ("-1", "1")),
+        ([True, False], [1, 0], ("0", "1")),
+        ([[5.0], [7.0]], [0, 1], ("5", "7")),
+        ([[0, 0, 1], [1, 0, 0], [0, 1, 0]], [2, 0, 1], ("0", "1", "2")),
+    ],
+)
+def test_targets_become_classes(targets, codes, names):
+    batch, told = as_classes(batch_of(targets))
+    assert batch.targets.tolist() == batch.all_targets.tolist() == codes
+    assert told == names
+    assert batch.targets.dtype == torch.int64
+
+
+def test_classes_are_those_of_the_whole_set():
+    batch, names = as_classes(
+        batch_of([1, 1, 2, 5], targets=[5, 1]), ("a", "b", "c", "d", "e", "f")
     )
-
-
-ROWS = [(1.0, 2.0, 10.0), (3.0, 4.0, 20.0), (5.0, -6.5, 30.0)]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "1,2,10\n3,4,20\n5,-6.5,30\n",
-        "1,2,10\n3,4,20\n5,-6.5,30",
-        "1,2,10\r\n3,4,20\r\n5,-6.5,30\r\n",
-        "\n1,2,10\n\n3,4,20\n5,-6.5,30\n\n",
-        "a,b,target\n1,2,10\n3,4,20\n5,-6.5,30\n",
-        '"first","second","target"\n"1","2","10"\n3,4,20\n5,-6.5,30\n',
-        "\ufeffa,b,target\n1,2,10\n3,4,20\n5,-6.5,30\n",
-        "1e0, 2.0 ,+10\n3,4,20\n5,-65e-1,30\n",
-    ],
-    ids=["plain", "no last newline", "crlf", "blank lines", "header", "quoted", "bom", "notations"],
-)
-def test_csv(file, text):
-    batch = file(text).load(3)
-    assert sorted_rows(batch) == ROWS
-    assert batch[0].shape == (3, 2)
-    assert batch[1].shape == (3,)
-    assert all(tensor.is_floating_point() for tensor in batch)
-
-
-def test_csv_with_classes_in_its_last_column(file):
-    _, targets, _ = file("0.5,0\n1.5,2\n2.5,1\n").load(3)
-    assert sorted(CrossEntropy().prepare(targets, torch.float32).tolist()) == [0, 1, 2]
-
-
-@pytest.mark.parametrize("x_type", [np.float64, np.float32, np.float16, np.int32, np.uint8, bool])
-@pytest.mark.parametrize("y_type", [np.float64, np.float32, np.int64, np.int16, np.uint8, bool])
-def test_npz(file, x_type, y_type):
-    x, y = np.array([[0, 1], [1, 0], [1, 1]], x_type), np.array([0, 1, 1], y_type)
-    batch = file({"x": x, "y": y}).load(3)
-    assert sorted_rows(batch) == [(0, 1, 0), (1, 0, 1), (1, 1, 1)]
-    assert batch[0].dtype in (torch.float32, torch.float64)
-    assert CrossEntropy().prepare(batch[1], torch.float32).sum() == 2
-
-
-def test_npz_with_several_targets(file):
-    x, y = np.arange(12.0).reshape(4, 3), np.arange(8.0).reshape(4, 2)
-    inputs, targets, _ = file({"x": x, "y": y, "more": x}).load(4)
-    assert targets.shape == (4, 2)
-    assert (inputs[:, 0] / 3).tolist() == (targets[:, 0] / 2).tolist()
-
-
-def test_npz_of_another_machines_byte_order(file):
-    x, y = np.array([[1.0], [2.0]], ">f8"), np.array([10, 20], ">i8")
-    assert sorted_rows(file({"x": x, "y": y}).load(2)) == [(1, 10), (2, 20)]
-
-
-def test_a_batch_is_rows_of_the_file_none_twice(file):
-    table = "".join(f"{n},{2 * n}\n" for n in range(100))
-    inputs, targets, _ = file(table, seed=1).load(30)
-    assert len(inputs.unique()) == 30
-    assert torch.equal(2 * inputs[:, 0], targets)
-    assert_same((inputs, targets), file(table, seed=1).load(30)[:2])
-    assert not torch.equal(inputs, file(table, seed=2).load(30)[0])
-
-
-def test_a_batch_can_be_changed_without_changing_the_file(file):
-    data = file("1,2\n3,4\n")
-    data.load(2)[0].zero_()
-    assert sorted_rows(data.load(2)) == [(1, 2), (3, 4)]
-
-
-def test_a_file_that_changed_is_read_again(file):
-    data = file("1,2\n3,4\n")
-    data.load(2)
-    data = file("5,6\n7,8\n")
-    os.utime(data.path, (1, 1))
-    assert sorted_rows(data.load(2)) == [(5, 6), (7, 8)]
-
-
-def test_relative_and_home_paths(file, tmp_path, monkeypatch):
-    file("1,2\n", name="mine.csv")
-    monkeypatch.chdir(tmp_path)
-    assert sorted_rows(File(path="mine.csv").load(1)) == [(1, 2)]
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert sorted_rows(File(path="~/mine.csv").load(1)) == [(1, 2)]
+    assert batch.targets.tolist() == [2, 0]
+    assert names == ("b", "c", "f")
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("targets", "complaint"),
     [
-        ("1,2\n3,four\n", r"line 2 has 'four'"),
-        ("a,b\n1,2\n3,x\n", r"line 3 has 'x'"),
-        ("1,b\n3,4\n", r"line 1 has 'b'"),
-        ("a,b\nc,d\n1,2\n", r"line 2 has 'c'"),
-        ("1,2\n3,\n", r"line 2 has ''"),
-        ("1,2\n\n3,4,5\n", r"line 3 has 3 columns, not 2"),
-        ("a,b,c\n1,2,3\n4,5\n", r"line 3 has 2 columns, not 3"),
-        ("1;2\n3;4\n", r"line 2 has '3;4'"),
-        ("1\n2\n", "two columns"),
-        ("", "two columns"),
-        ("\n\n", "two columns"),
-        ("a,b\n", "two columns"),
-        ("1,nan\n2,3\n", "nan or inf"),
-        ("1,2\n-inf,3\n", "nan or inf"),
-        ("1,2\n1e999,3\n", "nan or inf"),
-        (b"1,2\n\xff\xfe,3\n", "UTF-8"),
-        ("1,2\n" + "9" * 200_000 + "x,3\n", "path="),
+        ([0.5, 1.0], r"numbers such as 0\.5; use loss=mse"),
+        ([float("nan"), 1.0], "numbers such as nan"),
+        (range(10_000), r"10,000 different values in 10,000 rows are too many; use loss=mse"),
+        (range(60), "60 different values in 60 rows"),
+        ([[0.5, 0.5], [1, 0]], "or one-hot targets, not 2 numbers a row; use loss=mse"),
+        ([[1, 1], [1, 0]], "or one-hot"),
+        ([4, 4, 4], "two classes or more"),
     ],
-    ids=lambda value: repr(value)[:30],
+    ids=str,
 )
-def test_a_csv_that_is_no_table_of_numbers(file, text, complaint):
-    data = file(text)
-    with pytest.raises(ValueError, match=complaint) as refusal:
-        data.load(1)
-    assert str(refusal.value).startswith(f"path={data.path}: ")
-    assert len(str(refusal.value).splitlines()) == 1
-
-
-@pytest.mark.parametrize(
-    ("arrays", "complaint"),
-    [
-        ({"x": np.ones((3, 2))}, "x and y"),
-        ({"y": np.ones(3)}, "x and y"),
-        ({"a": np.ones((3, 2)), "b": np.ones(3)}, "x and y"),
-        ({"x": np.ones(3), "y": np.ones(3)}, r"x is \(3,\)"),
-        ({"x": np.ones((3, 2, 2)), "y": np.ones(3)}, r"x is \(3, 2, 2\)"),
-        ({"x": np.ones((3, 2)), "y": np.ones(4)}, r"y is \(4,\)"),
-        ({"x": np.ones((3, 2)), "y": np.ones((3, 1, 1))}, r"y is \(3, 1, 1\)"),
-        ({"x": np.ones((3, 2)), "y": np.float64(1)}, r"y is \(\)"),
-        ({"x": np.ones((0, 2)), "y": np.ones(0)}, r"x is \(0, 2\)"),
-        ({"x": np.ones((3, 0)), "y": np.ones(3)}, r"x is \(3, 0\)"),
-        ({"x": np.ones((3, 2)), "y": np.ones((3, 0))}, r"y is \(3, 0\)"),
-        ({"x": np.full((3, 2), np.nan), "y": np.ones(3)}, "nan or inf"),
-        ({"x": np.ones((3, 2)), "y": np.array([1, np.inf, 2])}, "nan or inf"),
-        ({"x": np.ones((3, 2), complex), "y": np.ones(3)}, "use numbers"),
-        ({"x": np.ones((3, 2)), "y": np.array(["a", "b", "c"])}, "use numbers"),
-        ({"x": np.ones((3, 2)), "y": np.array([1, "b", None], object)}, "readable"),
-    ],
-    ids=lambda value: None if isinstance(value, dict) else value,
-)
-def test_an_npz_that_is_no_table_of_numbers(file, arrays, complaint):
-    data = file(arrays)
-    with pytest.raises(ValueError, match=complaint) as refusal:
-        data.load(1)
-    assert str(refusal.value).startswith(f"path={data.path}: ")
-    assert len(str(refusal.value).splitlines()) == 1
-
-
-@pytest.mark.filterwarnings("ignore::ResourceWarning")  # NumPy leaves a broken zip open
-@pytest.mark.parametrize("content", [b"", b"1,2\n3,4\n", b"PK\x03\x04 and no more"], ids=repr)
-def test_an_npz_that_is_none(file, content):
-    with pytest.raises(ValueError, match=r"^path=.*: it is not a readable \.npz file"):
-        file(content, name="data.npz").load(1)
-
-
-def test_a_single_array_is_no_npz(tmp_path):
-    with (tmp_path / "data.npz").open("wb") as opened:
-        np.save(opened, np.ones((3, 2)))
-    with pytest.raises(ValueError, match=r"^path=.*: it is not a readable \.npz file"):
-        File(path=str(tmp_path / "data.npz")).load(1)
-
-
-@pytest.mark.parametrize("name", ["data.txt", "data", "data.npy", "data.parquet"])
-def test_another_kind_of_file(file, name):
-    with pytest.raises(ValueError, match=r"^path=.*: use a \.npz or a \.csv file"):
-        file("1,2\n", name=name).load(1)
-
-
-def test_a_missing_file(tmp_path):
-    for path in (tmp_path / "none.csv", tmp_path):
-        with pytest.raises(ValueError, match=r"^path=.*: there is no such file"):
-            File(path=str(path)).load(1)
-
-
-def test_more_rows_than_there_are(file):
-    data = file("1,2\n3,4\n")
-    assert len(data.load(2)[0]) == 2
-    with pytest.raises(ValueError, match=r"^batch_size=3: .*2 rows"):
-        data.load(3)
+def test_targets_that_are_not_classes(targets, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        as_classes(batch_of(targets))
 
 
 # Settings
 
 
-@pytest.mark.parametrize("make", [Gaussian, Digits, lambda seed: File(path="x.csv", seed=seed)])
+@pytest.mark.parametrize(
+    "make", [Gaussian, Digits, Wine, lambda seed: File(path="x.csv", seed=seed)]
+)
 def test_a_negative_seed_is_refused(make):
     with pytest.raises(ValueError, match=r"^seed=-1: "):
         make(seed=-1)
@@ -326,7 +210,7 @@ def test_no_features_are_refused(features):
         Gaussian(features=features)
 
 
-def test_the_files_of_conf_make_them(file):
+def test_the_files_of_conf_make_them():
     def make(name, **settings):
         config = OmegaConf.load(CONF / f"{name}.yaml")
         config.pop("defaults", None)
@@ -334,4 +218,7 @@ def test_the_files_of_conf_make_them(file):
 
     assert make("gaussian") == Gaussian(features=100, seed=0)
     assert make("digits") == Digits(seed=0)
+    assert make("wine") == Wine(seed=0)
+    assert make("breast_cancer") == BreastCancer(seed=0)
+    assert make("diabetes") == Diabetes(seed=0)
     assert make("file", path="a.csv") == File(path="a.csv", seed=0)

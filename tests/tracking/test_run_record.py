@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from fanin.tracking.dataset import make_dataset
 from fanin.tracking.run_record import FILE, FORMAT, RunRecord, RunStatus
 
 PARAMS = {
@@ -27,6 +28,7 @@ def make_record(folder, **values) -> RunRecord:
 def test_a_record_is_read_as_it_was_written(tmp_path):
     record = make_record(tmp_path, params=PARAMS, status=RunStatus.KILLED, tags={"a": "b"})
     record.metrics = [("a/b", 3, 0.1), ("tiny", 1, 5e-324)]
+    record.dataset = make_dataset("my.csv", "0123", "/my.csv", ["a", "y"], (3, 1))
     record.write(tmp_path / FILE)
     again = RunRecord.read(tmp_path / FILE)
     assert again == record

@@ -1,24 +1,38 @@
 """The rows that we write into a SQLite file are those that MLflow's own client writes."""
 
 import math
+import re
 import sqlite3
 from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import replace
 
 import mlflow
+import numpy as np
+import pandas as pd
 import pytest
+from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.utils.mlflow_tags import MLFLOW_USER
 
 from fanin.tracking import sqlite_writer
 from fanin.tracking.client_writer import ClientWriter
+from fanin.tracking.dataset import make_dataset
 from fanin.tracking.errors import RefusedError, StoreError
 from fanin.tracking.run_record import RunRecord, RunStatus
 from fanin.tracking.sqlite_writer import SqliteWriter
 from fanin.tracking.store import open_store
 from fanin.tracking.versions import TESTED
 
-TABLES = ("experiments", "runs", "params", "tags", "metrics", "latest_metrics", "inputs")
+TABLES = (
+    "experiments",
+    "runs",
+    "params",
+    "tags",
+    "metrics",
+    "latest_metrics",
+    "inputs",
+    "datasets",
+)
 RECORDS = {
     "a run": {
         "params": {
@@ -36,6 +50,12 @@ RECORDS = {
         "metrics": [("up", 1, math.inf), ("down", 1, -math.inf), ("tiny", 1, 5e-324)]
     },
     "steps in any order": {"metrics": [("a", 3, 1.0), ("a", 1, 5.0), ("a", 2, -1.0)]},
+    "one with a data set": {
+        "dataset": make_dataset("Größe.csv", "0123abcd", "/data/Größe.csv", ["a", "b"], (150, 1))
+    },
+    "one with data that was drawn": {
+        "dataset": make_dataset("gaussian", "4567", "fanin.runner.data.Gaussian", [], (200, 100))
+    },
     "a sweep's own": {"files": ["note.txt"]},
     "one that failed": {
         "status": RunStatus.FAILED,
@@ -65,6 +85,10 @@ def read_tables(folder, run_id: str) -> dict[str, list]:
             for row in rows:
                 for moment in ("creation_time", "last_update_time"):
                     row.pop(moment, None)
+                for name, value in row.items():
+                    if name in ("dataset_uuid", "input_uuid", "source_id"):
+                        assert re.fullmatch("[0-9a-f]{32}", value)
+                        row[name] = "an id"
             texts = [repr(sorted(row.items())) for row in rows]
             found[table] = sorted(
                 text.replace(run_id, "ID").replace(str(folder), "HERE") for text in texts
@@ -107,6 +131,42 @@ def test_all_tables_are_as_the_client_leaves_them(both, values):
     assert begun[0] == begun[1]
     assert ended[0] == ended[1]
     assert begun[0] != ended[0]
+
+
+def test_runs_share_a_data_set(both):
+    """Each is linked to it once, whichever writer came first, and however often it delivers."""
+    dataset = make_dataset("my.csv", "0123", "/my.csv", ["a", "y"], (3, 1))
+    _, (folder, rows) = both
+    stores = [rows, use_client(rows), rows]
+    runs = []
+    for store in stores:
+        record = make_record(folder, dataset=dataset)
+        runs.append(store.create_run(record))
+        record.status, record.ended = RunStatus.FINISHED, 2000
+        for _ in range(2):
+            store.complete_run(runs[-1], record)
+    assert len(read_tables(folder, runs[0])["datasets"]) == 1
+    assert len(read_tables(folder, runs[0])["inputs"]) == 3
+    for run_id in runs:
+        (used,) = client_run_inputs(rows, run_id)
+        assert (used.name, used.digest, used.source_type) == ("my.csv", "0123", "local")
+
+
+def client_run_inputs(store, run_id):
+    return [one.dataset for one in store.client.get_run(run_id).inputs.dataset_inputs]
+
+
+@pytest.mark.filterwarnings("ignore:The specified dataset source can be interpreted")
+def test_a_schema_is_as_mlflow_writes_it():
+    frame = pd.DataFrame({"a b": [1.5], "y": [2.0]})
+    by_mlflow = mlflow.data.from_pandas(frame, source="/t.csv", digest="0").to_dict()
+    ours = make_dataset("t", "0", "/t.csv", ["a b", "y"], (1, 1))
+    assert ours.schema == by_mlflow["schema"]
+    assert (ours.source, ours.source_type) == (by_mlflow["source"], by_mlflow["source_type"])
+    by_mlflow = mlflow.data.from_numpy(np.zeros((3, 2)), source=CodeDatasetSource({})).to_dict()
+    assert make_dataset("t", "0", "code", [], (3, 2)).schema == by_mlflow["schema"]
+    wide = make_dataset("t", "0", "/t.csv", [f"column {n}" for n in range(10_000)], (3, 9_999))
+    assert "mlflow_tensorspec" in wide.schema
 
 
 def test_what_is_no_number_is_kept_as_the_client_keeps_it(both):

@@ -7,13 +7,19 @@ Every replica has its own loss, the mean over the batch. Targets are shared by a
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 
 class Loss(ABC):
-    """A loss of the network's output against the targets."""
+    """A loss of the network's output against the targets.
+
+    takes_classes: whether the targets are class numbers 0, 1, 2, ... rather than values.
+    """
+
+    takes_classes: ClassVar[bool] = False
 
     @abstractmethod
     def prepare(self, targets: Tensor, dtype: torch.dtype) -> Tensor:
@@ -60,6 +66,8 @@ def _difference(out: Tensor, targets: Tensor) -> Tensor:
 @dataclass(frozen=True)
 class CrossEntropy(Loss):
     """The mean of -log softmax(out)[target] over the batch. Targets are class numbers, (batch,)."""
+
+    takes_classes: ClassVar[bool] = True
 
     def prepare(self, targets: Tensor, dtype: torch.dtype) -> Tensor:
         classes = targets.long()

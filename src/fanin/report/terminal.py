@@ -55,6 +55,14 @@ def format_duration(seconds: float) -> str:
     return f"{seconds:.2g} s"
 
 
+def print_data(lines: Sequence[str], console: Console) -> None:
+    """Print how the data was read, one line for each data set."""
+    for line in lines:
+        console.print(line, soft_wrap=True)
+    if lines:
+        console.print()
+
+
 def print_location(name: str, experiment: str, uri: str, console: Console) -> None:
     """Print the run's name, its MLflow experiment, and how to browse the store."""
     local_uri = uri.replace(f"sqlite:///{Path.cwd()}/", "sqlite:///")

@@ -3,7 +3,7 @@
 fingerprint.py hashes this module, data.py and everything they import.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from fanin.nn.losses import Loss
 from fanin.nn.matmul import RUNGS
 from fanin.nn.network import Network
 from fanin.nn.parameters import draw
-from fanin.runner.data import Batch
+from fanin.runner.data_table import Batch, as_classes
 from fanin.theory.comparison import add_predictions
 from fanin.theory.input_stats import Inputs, describe
 from fanin.theory.jacobian_spectrum import jacobian_predictions
@@ -29,6 +29,7 @@ from fanin.theory.mean_field import Prediction, predict
 
 if TYPE_CHECKING:
     from fanin.config.settings import Settings  # a new setting changes no number
+    from fanin.runner.data_facts import DataFacts  # texts and tags, no metric
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Ingredients:
     """The parts of a network: the objects that the settings of a run name.
 
     inputs: (batch, features). targets: as the loss prepared them. outputs: number of output units.
+    data: describes the data set of the batch.
     """
 
     init: Init
@@ -46,6 +48,17 @@ class Ingredients:
     outputs: int
     device: torch.device
     dtype: torch.dtype
+    data: "DataFacts"
+
+
+def fit_targets(
+    loss: Loss, batch: Batch, class_names: Sequence[str]
+) -> tuple[Batch, tuple[str, ...]]:
+    """The batch with targets for the loss, and the names of its classes if it takes classes.
+
+    class_names: see as_classes. Raises ValueError if the targets do not fit the loss.
+    """
+    return as_classes(batch, class_names) if loss.takes_classes else (batch, ())
 
 
 def assemble(
@@ -53,6 +66,7 @@ def assemble(
     activation: Activation,
     loss: Loss,
     batch: Batch,
+    facts: "DataFacts",
     device: torch.device,
     dtype: torch.dtype,
 ) -> Ingredients:
@@ -69,6 +83,7 @@ def assemble(
         outputs=loss.outputs(loss.prepare(batch.all_targets, dtype)),
         device=device,
         dtype=dtype,
+        data=facts,
     )
 
 

@@ -4,28 +4,21 @@
 uses NumPy's generator, so that inputs never repeat the weights of a network.
 """
 
-import csv
 import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from fanin.runner.data_file import files_of, read_table
+from fanin.runner.data_options import FileOptions
+from fanin.runner.data_table import Batch, Table
 
-class Batch(NamedTuple):
-    """`inputs` (batch, features) and `targets` (batch,) or (batch, outputs), on the CPU.
-
-    `all_targets` are the targets of the whole data set: a batch may lack a class.
-    """
-
-    inputs: Tensor
-    targets: Tensor
-    all_targets: Tensor
+_KEPT_TABLES = 4
 
 
 class Data(ABC):
@@ -34,6 +27,10 @@ class Data(ABC):
     @abstractmethod
     def load(self, batch_size: int) -> Batch:
         """Load inputs (batch_size, features) and their targets. Raises ValueError."""
+
+    def table(self) -> Table | None:
+        """The whole data set that batches are drawn from; None if each batch is generated."""
+        return None
 
 
 @dataclass(frozen=True)
@@ -57,129 +54,175 @@ class Gaussian(Data):
 
 
 @dataclass(frozen=True)
-class Digits(Data):
+class TableData(Data):
+    """Data whose batches are rows of a table, drawn without replacement.
+
+    If the table has fewer rows than a batch, the batch is the whole table.
+    """
+
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check_least(0, seed=self.seed)
+
+    @abstractmethod
+    def table(self) -> Table:
+        """The whole data set. Raises ValueError."""
+
+    def load(self, batch_size: int) -> Batch:
+        return self.table().draw(batch_size, self.seed)
+
+
+@dataclass(frozen=True)
+class Digits(TableData):
     """1,797 images of handwritten digits, 8 x 8, from scikit-learn; the target is the digit.
 
     The pixels are standardised together, to mean 0 and std 1 over the whole set, which leaves the
     images recognisable.
     """
 
-    seed: int = 0
+    def table(self) -> Table:
+        return _digits()
 
-    def __post_init__(self) -> None:
-        _check_least(0, seed=self.seed)
 
-    def load(self, batch_size: int) -> Batch:
-        return _draw(*_digits(), batch_size, self.seed)
+@dataclass(frozen=True)
+class Wine(TableData):
+    """13 chemical measurements of 178 wines, each standardised; the target is one of 3 growers."""
+
+    def table(self) -> Table:
+        return _measurements("wine")
+
+
+@dataclass(frozen=True)
+class BreastCancer(TableData):
+    """30 measurements of 569 tumours, each standardised; the target is malignant or benign."""
+
+    def table(self) -> Table:
+        return _measurements("breast_cancer")
+
+
+@dataclass(frozen=True)
+class Diabetes(TableData):
+    """10 measurements of 442 patients; the target is how their diabetes progressed."""
+
+    def table(self) -> Table:
+        return _measurements("diabetes")
 
 
 @cache
-def _digits() -> tuple[np.ndarray, np.ndarray]:
+def _digits() -> Table:
     """All images, standardised, and their digits; cached for the next job of a sweep."""
     from sklearn.datasets import load_digits
 
     images, digits = load_digits(return_X_y=True)
-    return (images - images.mean()) / images.std(), digits
+    return Table(
+        name="digits",
+        source="sklearn.datasets.load_digits",
+        digest=_digest_arrays(images, digits),
+        inputs=(images - images.mean()) / images.std(),
+        targets=digits,
+        target=("digit",),
+        scaling="pixels standardised together",
+        remarks=("images of 8 x 8 taken as rows",),
+    )
 
 
-@dataclass(frozen=True)
-class File(Data):
-    """A table of the user.
+@cache
+def _measurements(name: str) -> Table:
+    """A table of scikit-learn. Each feature is standardised, and so is a target without classes."""
+    from sklearn import datasets
 
-    path: a .npz file with arrays x (rows, features) and y (rows,) or (rows, outputs); or a
-    .csv file of numbers, one sample per row, the target in the last column, with or without a
-    header line. Relative paths start at the current directory.
+    function = f"load_{name}"
+    options = {"scaled": False} if name == "diabetes" else {}
+    read = getattr(datasets, function)(**options)
+    classes = tuple(map(str, read.get("target_names", ())))
+    targets = read.target if classes else (read.target - read.target.mean()) / read.target.std()
+    return Table(
+        name=name,
+        source=f"sklearn.datasets.{function}",
+        digest=_digest_arrays(read.data, read.target),
+        inputs=(read.data - read.data.mean(0)) / read.data.std(0),
+        targets=targets,
+        features=tuple(map(str, read.feature_names)),
+        target=("class" if classes else "progression",),
+        classes=classes,
+        scaling="each feature standardised" if classes else "each feature and target standardised",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class File(TableData):
+    """A table of the user. docs/data.md explains each setting.
+
+    path: a text file (.csv, .tsv, .txt, .dat, .data, also .gz, .bz2 or .xz), .parquet, .feather,
+    .npz or .npy. Relative paths start at the current directory.
+    target: a column's name, its number from 1, or from the last with a minus; or a list of them;
+    for .npz the name of an array, for .npy another file. By default the last column.
+    separator, decimal: of a text file, if detection gets them wrong.
     """
 
     path: str
+    target: Any = None
+    separator: str | None = None
+    decimal: str | None = None
+    categorical: str = "onehot"
+    missing: str = "refuse"
+    standardize: bool = True
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _check_least(0, seed=self.seed)
+        super().__post_init__()
+        self._options()
 
-    def load(self, batch_size: int) -> Batch:
-        path = Path(self.path).expanduser()
-        if not path.is_file():
-            raise ValueError(f"path={self.path}: there is no such file")
-        return _draw(*_read(path, path.stat().st_mtime_ns), batch_size, self.seed)
-
-
-@lru_cache(maxsize=1)
-def _read(path: Path, modified: int) -> tuple[np.ndarray, np.ndarray]:
-    """The file's inputs and targets, cached for the next job until `modified` changes."""
-    readers = {".npz": _read_npz, ".csv": _read_csv}
-    if path.suffix.lower() not in readers:
-        raise ValueError(f"path={path}: use a .npz or a .csv file")
-    x, y = readers[path.suffix.lower()](path)
-    if x.ndim != 2 or y.ndim not in (1, 2) or len(x) != len(y) or 0 in x.shape + y.shape:
-        raise ValueError(
-            f"path={path}: x is {x.shape} and y is {y.shape}; "
-            "use (rows, features) and (rows,) or (rows, outputs)"
+    def _options(self) -> FileOptions:
+        return FileOptions.checked(
+            path=self.path,
+            target=self.target,
+            separator=self.separator,
+            decimal=self.decimal,
+            categorical=self.categorical,
+            missing=self.missing,
+            standardize=self.standardize,
         )
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise ValueError(f"path={path}: it holds nan or inf; use finite numbers")
-    return x, y
+
+    def table(self) -> Table:
+        options = self._options()
+        if not options.file.is_file():
+            raise ValueError(f"path={self.path}: there is no such file")
+        files = files_of(options.file, options.target)
+        return _read(options, tuple(file.stat().st_mtime_ns for file in files))
 
 
-def _read_npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    try:
-        with np.load(path) as arrays:
-            x, y = arrays["x"], arrays["y"]
-    except KeyError as error:
-        raise ValueError(f"path={path}: it must hold arrays named x and y") from error
-    except Exception as error:
-        raise ValueError(f"path={path}: it is not a readable .npz file ({error})") from error
-    if x.dtype.kind not in "iufb" or y.dtype.kind not in "iufb":
-        raise ValueError(f"path={path}: x is {x.dtype} and y is {y.dtype}; use numbers")
-    return x.astype(np.float64), y.astype(np.int64 if y.dtype.kind == "i" else np.float64)
+@lru_cache(maxsize=_KEPT_TABLES)
+def _read(options: FileOptions, modified: tuple[int, ...]) -> Table:
+    """The table, cached for the next job until `modified` changes."""
+    return read_table(options, digest(options.path, options.target))
 
 
-def _read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = [(n, row) for n, row in enumerate(csv.reader(file), start=1) if row]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"path={path}: it is not a table in UTF-8 ({error})") from error
-    if lines and not any(_is_number(cell) for cell in lines[0][1]):
-        del lines[0]  # a header
-    columns = len(lines[0][1]) if lines else 0
-    for number, row in lines:
-        for cell in row:
-            if not _is_number(cell):
-                raise ValueError(f"path={path}: line {number} has {cell!r}; use numbers")
-        if len(row) != columns:
-            raise ValueError(f"path={path}: line {number} has {len(row)} columns, not {columns}")
-    if columns < 2:
-        raise ValueError(f"path={path}: use at least one line of two columns, the target last")
-    table = np.array([row for _, row in lines], dtype=np.float64)
-    return table[:, :-1], table[:, -1]
+def digest(path: str, target: object = None) -> str:
+    """The SHA-256 of a data file's contents, which tells versions of the file apart.
+
+    target: the setting data.target, which may name a second file to include.
+    """
+    files = files_of(Path(path).expanduser(), target)
+    digests = [_digest_file(file, file.stat().st_mtime_ns) for file in files]
+    return digests[0] if len(digests) == 1 else _digest_text("".join(digests))
 
 
-def digest(path: str) -> str:
-    """The SHA-256 of a file's contents, which tells versions of a data file apart."""
-    file = Path(path).expanduser()
-    return _digest(file, file.stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=1)
-def _digest(path: Path, modified: int) -> str:
+@lru_cache(maxsize=_KEPT_TABLES)
+def _digest_file(path: Path, modified: int) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def _digest_text(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _draw(x: np.ndarray, y: np.ndarray, batch_size: int, seed: int) -> Batch:
-    """Draw a batch of rows without replacement."""
-    if batch_size > len(x):
-        raise ValueError(f"batch_size={batch_size}: the data has {len(x)} rows; use that or fewer")
-    rows = np.random.default_rng(seed).permutation(len(x))[:batch_size]
-    return Batch(*map(torch.from_numpy, (x[rows], y[rows], y)))
+def _digest_arrays(*arrays: np.ndarray) -> str:
+    hashed = hashlib.sha256()
+    for array in arrays:
+        hashed.update(np.ascontiguousarray(array).tobytes())
+    return hashed.hexdigest()
 
 
 def _check_least(least: int, **settings: int) -> None:

@@ -53,8 +53,9 @@ def config_hash(values: Mapping[str, Any]) -> str:
                 **hashed[group],
                 "_target_": _original_target(hashed[group]["_target_"]),
             }
-    if values["data"].get("path"):
-        hashed["contents"] = digest(values["data"]["path"])
+    path = values["data"].get("path")
+    if path and Path(path).expanduser().is_file():  # else the data itself reports the error
+        hashed["contents"] = digest(path, values["data"].get("target"))
     return _short_digest(json.dumps(hashed, sort_keys=True).encode())
 
 

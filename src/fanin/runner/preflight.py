@@ -5,6 +5,7 @@ Each check raises SettingError that says what is needed, what is available, and 
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -44,22 +45,30 @@ def _format_bytes(count: int) -> str:
     return f"{count / 1000 ** (steps + 1):,.3g} {units[steps]}"
 
 
-def size_of(settings: Settings, inputs: int, outputs: int) -> cost.Size:
-    """The sizes of the network that the settings describe, for data of these sizes."""
+def size_of(settings: Settings, inputs: Sequence[int], outputs: int) -> cost.Size:
+    """The sizes of the network that the settings describe, for inputs (batch, features)."""
+    batch, features = inputs
     return cost.Size(
         depth=settings.depth,
-        inputs=inputs,
+        inputs=features,
         width=settings.hidden_size,
         outputs=outputs,
-        batch=settings.batch_size,
+        batch=batch,
         replicas=settings.replicas,
     )
 
 
 def check_memory(
-    settings: Settings, device: torch.device, dtype: torch.dtype, inputs: int, outputs: int
+    settings: Settings,
+    device: torch.device,
+    dtype: torch.dtype,
+    inputs: Sequence[int],
+    outputs: int,
 ) -> None:
-    """Refuse a network that does not fit into the memory of its device."""
+    """Refuse a network that does not fit into the memory of its device.
+
+    inputs: (batch, features). outputs: of the network.
+    """
     needed = cost.memory(
         size_of(settings, inputs, outputs),
         itemsize=dtype.itemsize,

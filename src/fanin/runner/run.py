@@ -14,10 +14,11 @@ from fanin.report.description import describe_run
 from fanin.report.line import Line
 from fanin.report.progress import show_status
 from fanin.report.results_table import print_explanations, print_jacobian, print_results
-from fanin.report.terminal import make_console
+from fanin.report.terminal import make_console, print_data
 from fanin.runner import cost, sweep_dir
 from fanin.runner.catalogue import catalogue, conflicting_settings, describe_network
 from fanin.runner.compute import Computed, Ingredients, compute
+from fanin.runner.data_facts import DataFacts
 from fanin.runner.ingredients import prepare
 from fanin.runner.new_run import experiment_name, new_record
 from fanin.runner.preflight import check_disk
@@ -31,9 +32,10 @@ from fanin.runner.storage import (
     store_errors_as_settings,
 )
 from fanin.theory.advice import suggest
+from fanin.tracking.dataset import make_dataset
 from fanin.tracking.passwords import mask_passwords
 from fanin.tracking.run_record import RunRecord
-from fanin.tracking.tags import NOTE
+from fanin.tracking.tags import MAX_TAG_LENGTH, NOTE
 
 
 def run(spec: JobSpec) -> None:
@@ -62,6 +64,7 @@ def _run_single(spec: JobSpec) -> None:
             record.tags[NOTE] = describe_run(result, _command(spec))
     console = make_console()
     line = Line({}, [result])
+    print_data(ingredients.data.lines, console)
     print_results([line], ["init", "activation", "depth", "hidden_size"], console)
     print_explanations([(record.name, line)], console)
     print_jacobian(result.profile, console)
@@ -99,6 +102,7 @@ def _command(spec: JobSpec) -> str:
 def _compute_and_record(spec: JobSpec, ingredients: Ingredients, record: RunRecord) -> RunResult:
     """Run the network and put the result into the record."""
     record.tags["device.name"] = device_name(ingredients.device)
+    _record_data(record, ingredients.data)
     computed = compute(spec.settings, ingredients)
     profile = computed.profile
     if computed.theory_error:
@@ -112,6 +116,17 @@ def _compute_and_record(spec: JobSpec, ingredients: Ingredients, record: RunReco
     result = RunResult(record.params, profile, word, explanation(profile), advice)
     write_result(record, spec, result, computed.jacobian)
     return result
+
+
+def _record_data(record: RunRecord, data: DataFacts) -> None:
+    """Put the data set and its description into the record."""
+    tags = {
+        "data.summary": data.summary,
+        "data.classes": ", ".join(data.classes),
+        "data.warning": data.warning,
+    }
+    record.tags |= {name: text[:MAX_TAG_LENGTH] for name, text in tags.items() if text}
+    record.dataset = make_dataset(data.name, data.digest, data.source, data.columns, data.shape)
 
 
 def _advice(

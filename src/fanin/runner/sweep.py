@@ -11,7 +11,7 @@ from threading import Event, Thread
 from fanin.config.errors import SettingError
 from fanin.report.figures import MAX_BYTES
 from fanin.report.progress import show_progress, show_status
-from fanin.report.terminal import make_console, print_files
+from fanin.report.terminal import make_console, print_data, print_files
 from fanin.runner import cost, sweep_dir
 from fanin.runner.jobs import jobs_to_run, match_runs
 from fanin.runner.new_run import common_tags
@@ -72,6 +72,7 @@ class SweepRun:
         depths = [int(str(job.params["depth"])) for job in jobs_to_run(self.plan.jobs)]
         needed = sum(map(cost.disk, depths)) + 2 * MAX_BYTES  # in its folder and in the store
         check_disk(f"hydra.sweep.dir={self.folder}", self.folder, needed)
+        print_data([*self.plan.data_lines], self.console)
         try:
             with store_errors_as_settings(self.tracking):
                 self._begin_or_resume()

@@ -1,6 +1,7 @@
 """A sweep's plan: its jobs, each checked and prepared before anything runs or is tracked."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -39,6 +40,13 @@ from fanin.tracking.tracked_run import TrackedRun
 SWEEP_HASH = "sweep.hash"
 MAX_CANDIDATES = 20
 """Sweeps of a line that are looked at, the latest first; others' may be among them."""
+_CAUSES = {
+    "data": ("data", "batch_size"),
+    "loss": ("loss", "data"),
+    "device": ("device",),
+    "dtype": ("dtype", "device"),
+}
+"""The setting that an error message begins with -> the only settings that can cause the error."""
 
 
 class SweepPlan:
@@ -48,6 +56,8 @@ class SweepPlan:
         """Check everything that can be checked without running. Raises SettingError."""
         self.spec = spec
         self.experiment = experiment_name(spec.tracking, spec.choices)
+        self.data_lines: dict[str, None] = {}
+        """How each data set was read, once each, in the order of the jobs."""
         self.jobs = self._prepare_jobs()
         self.claims = self._check_claims()
 
@@ -73,9 +83,10 @@ class SweepPlan:
         """Make the objects of a job, to check that this works; for a plan, estimate its cost."""
         settings = Settings.from_values(values)
         ingredients = prepare(settings, choices)
+        self.data_lines |= dict.fromkeys(ingredients.data.lines)
         if not self.spec.sweep.plan:
             return None
-        size = size_of(settings, ingredients.inputs.shape[1], ingredients.outputs)
+        size = size_of(settings, ingredients.inputs.shape, ingredients.outputs)
         seconds, memory = estimate(settings, ingredients.device, ingredients.dtype, size)
         return Estimate(seconds, memory, forecast_run(settings, ingredients, choices))
 
@@ -87,7 +98,9 @@ class SweepPlan:
         try:
             yield
         except SettingError as error:
-            if not own:
+            setting = re.match(r"\w+", str(error))
+            causes = _CAUSES.get(setting[0], ()) if setting else ()
+            if not own or (causes and not any(n.partition(".")[0] in causes for n in own)):
                 raise
             clause = ", ".join(f"{name}: {format_value(value)}" for name, value in own.items())
             hint = f"to leave it out, add 'sweep.exclude=[{{{clause}}}]'"

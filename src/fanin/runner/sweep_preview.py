@@ -8,7 +8,7 @@ from fanin.config.errors import SettingError
 from fanin.config.experiment_file import experiment_path
 from fanin.config.resolvers import cores
 from fanin.report.sweep_tables import PlannedJob, print_plan
-from fanin.report.terminal import format_duration, make_console
+from fanin.report.terminal import format_duration, make_console, print_data
 from fanin.runner.jobs import Job, jobs_to_run
 from fanin.runner.storage import open_existing_store
 from fanin.runner.sweep_plan import SweepPlan
@@ -30,6 +30,7 @@ def show_preview(plan: SweepPlan) -> None:
     store = open_existing_store(plan.spec.tracking, plan.experiment)
     if store:
         plan.match_latest(store)
+    print_data([*plan.data_lines], console)
     print_plan([_row(job) for job in plan.jobs], plan.varying, console)
     counts = Counter(job.plan for job in plan.jobs)
     console.print(f"\n{', '.join(f'{count} {state}' for state, count in counts.items())}")

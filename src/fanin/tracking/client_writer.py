@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, Metric, Param, RunTag
 
 from fanin.tracking.param_texts import format_params
 from fanin.tracking.run_record import RunRecord
@@ -35,7 +35,7 @@ class ClientWriter:
         self.client.log_batch(run_id, params=[Param(*item) for item in texts.items()])
 
     def complete_run(self, run_id: str, record: RunRecord) -> None:
-        """Add tags and metrics, then files, then end the run.
+        """Add tags and metrics, then the data set, then files, then end the run.
 
         The client splits calls that exceed its limits. The store keeps equal values with equal
         timestamps once.
@@ -46,6 +46,9 @@ class ClientWriter:
             metrics=[Metric(name, value, timestamp, step) for name, step, value in record.metrics],
             tags=[RunTag(name, value) for name, value in record.tags.items()],
         )
+        if record.dataset:
+            dataset = DatasetInput(Dataset(**vars(record.dataset)), tags=[])
+            self.client.log_inputs(run_id, [dataset])
         for path in list_files(record):
             self.client.log_artifact(run_id, path)
         self.client.set_terminated(run_id, record.status.value, end_time=record.ended)

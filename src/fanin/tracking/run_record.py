@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from fanin.measure.params import ParamValue
+from fanin.tracking.dataset import Dataset
 from fanin.tracking.param_texts import parse_params
 
 FILE = "record.json"
-FORMAT = 2
-"""The file format. Files of format 1 have no format number, and all their params are texts."""
+FORMAT = 3
+"""The file format. Files of format 2 have no data set. Files of format 1 also have no format
+number, and all their params are texts."""
 
 
 class RunStatus(str, Enum):
@@ -45,7 +47,8 @@ class RunRecord:
     uri, experiment: where the run belongs. folder: has the run's files, and this record once the
     run is over. parent: the store's id of the sweep that the run is a job of. run_id: the store's
     id of the run, if the store answered when the run started. metrics: (name, step, value).
-    files: names in the folder. started, ended: milliseconds since 1970.
+    files: names in the folder. dataset: the data of the run. started, ended: milliseconds since
+    1970.
     """
 
     uri: str
@@ -62,10 +65,11 @@ class RunRecord:
     tags: dict[str, str] = field(default_factory=dict)
     metrics: list[tuple[str, int, float]] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
+    dataset: Dataset | None = None
 
     @classmethod
     def read(cls, path: Path) -> "RunRecord":
-        """Read a record of this or the previous format. Raises OSError or ValueError."""
+        """Read a record of this or an earlier format. Raises OSError or ValueError."""
         try:
             return cls._from_json(json.loads(path.read_text()))
         except (AttributeError, KeyError, TypeError, RecursionError) as error:
@@ -83,18 +87,19 @@ class RunRecord:
     @classmethod
     def _from_json(cls, values: dict[str, Any]) -> "RunRecord":
         number = values.pop("format", 1)
-        if number not in (1, FORMAT):
+        if number not in (1, 2, FORMAT):
             raise ValueError(f"format {number} belongs to a newer fanin")
         if number == 1:
             values["params"] = parse_params(values["params"])
         values["status"] = RunStatus(values["status"])
         values["metrics"] = [(name, step, value) for name, step, value in values["metrics"]]
+        values["dataset"] = Dataset(**values["dataset"]) if values.get("dataset") else None
         return cls(**values)
 
     def write(self, path: Path) -> None:
         """Write all or nothing, even if the process is killed or the power fails."""
         unfinished = path.with_name(f".{path.name}.part")
-        text = json.dumps({"format": FORMAT, **vars(self)})
+        text = json.dumps({"format": FORMAT, **vars(self)}, default=vars)
         with unfinished.open("w") as file:
             file.write(text)
             file.flush()

@@ -60,6 +60,18 @@ _SET_LATEST_METRIC = """
         step = excluded.step, is_nan = excluded.is_nan
     WHERE (excluded.step, excluded.timestamp, excluded.value)
         > (latest_metrics.step, latest_metrics.timestamp, latest_metrics.value)"""
+_ADD_DATASET = """
+    INSERT INTO datasets (
+        dataset_uuid, experiment_id, name, digest, dataset_source_type, dataset_source,
+        dataset_schema, dataset_profile
+    ) VALUES (
+        :id, :experiment_id, :name, :digest, :source_type, :source, :schema, :profile
+    ) ON CONFLICT DO NOTHING"""
+_ADD_INPUT = """
+    INSERT INTO inputs (input_uuid, source_type, source_id, destination_type, destination_id)
+    SELECT :input_id, 'DATASET', dataset_uuid, 'RUN', :run_id FROM datasets
+    WHERE experiment_id = :experiment_id AND name = :name AND digest = :digest
+    ON CONFLICT DO NOTHING"""
 
 MetricRow = tuple[str, str, int, int | None, float, bool]
 """run id, name, step, timestamp, value, whether it is nan (its value is 0 then)."""
@@ -104,7 +116,7 @@ class SqliteWriter:
             _add_params(connection, run_id, record)
 
     def complete_run(self, run_id: str, record: RunRecord) -> None:
-        """Add the files, then tags, metrics and the end in one transaction.
+        """Add the files, then tags, metrics, the data set and the end in one transaction.
 
         If a file cannot be stored, its error is raised after tags and metrics are written; the
         run is then still running.
@@ -119,7 +131,7 @@ class SqliteWriter:
             self._add_files(place, record)
         except Exception:
             with _transaction(self.database) as connection:
-                _add_results(connection, run_id, record)
+                self._add_results(connection, run_id, record)
             raise
         end = {
             "run_id": run_id,
@@ -128,9 +140,25 @@ class SqliteWriter:
             "artifacts": place,
         }
         with _transaction(self.database) as connection:
-            _add_results(connection, run_id, record)
+            self._add_results(connection, run_id, record)
             if connection.execute(_END_RUN, end).rowcount == 0:
                 raise _deleted(f"run {run_id}")
+
+    def _add_results(self, connection: sqlite3.Connection, run_id: str, record: RunRecord) -> None:
+        """Add tags, metrics and the data set."""
+        rows = [_metric_row(run_id, record.ended, *metric) for metric in record.metrics]
+        connection.executemany(_SET_TAG, _text_rows(run_id, record.tags, MAX_TAG_VAL_LENGTH))
+        connection.executemany(_ADD_METRIC, rows)
+        connection.executemany(_SET_LATEST_METRIC, _latest(rows))
+        if record.dataset:
+            row = vars(record.dataset) | {
+                "id": uuid.uuid4().hex,
+                "input_id": uuid.uuid4().hex,
+                "experiment_id": int(self.experiment_id),
+                "run_id": run_id,
+            }
+            connection.execute(_ADD_DATASET, row)
+            connection.execute(_ADD_INPUT, row)
 
     def _add_files(self, place: str, record: RunRecord) -> None:
         if record.files:  # without files the place need not be reachable
@@ -155,14 +183,6 @@ def _transaction(database: Path) -> Iterator[sqlite3.Connection]:
 def _add_params(connection: sqlite3.Connection, run_id: str, record: RunRecord) -> None:
     rows = _text_rows(run_id, format_params(record.params), MAX_PARAM_VAL_LENGTH)
     connection.executemany(_ADD_PARAM, rows)
-
-
-def _add_results(connection: sqlite3.Connection, run_id: str, record: RunRecord) -> None:
-    """Add tags and metrics."""
-    rows = [_metric_row(run_id, record.ended, *metric) for metric in record.metrics]
-    connection.executemany(_SET_TAG, _text_rows(run_id, record.tags, MAX_TAG_VAL_LENGTH))
-    connection.executemany(_ADD_METRIC, rows)
-    connection.executemany(_SET_LATEST_METRIC, _latest(rows))
 
 
 def _text_rows(

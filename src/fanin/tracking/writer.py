@@ -20,7 +20,10 @@ class Writer(Protocol):
         """Add the params that the run does not have yet."""
 
     def complete_run(self, run_id: str, record: RunRecord) -> None:
-        """Add files, tags and metrics, and end the run. A second call changes nothing."""
+        """Add files, tags, metrics and the data set, and end the run.
+
+        A second call changes nothing.
+        """
 
 
 def initial_tags(record: RunRecord) -> dict[str, str]:
