@@ -15,6 +15,8 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from ready import exit_status
 
+import fanin.tracking  # noqa: F401  it sets MLflow's variables, which a run's environment would drop
+
 
 def run(
     command: list[str], cwd: Path, environment: Mapping[str, str]

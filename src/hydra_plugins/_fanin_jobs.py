@@ -13,6 +13,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from fanin.config.errors import SettingError
+from fanin.config.exits import interrupts_kept
 from fanin.config.schema import register
 
 SECONDS_TO_CLOSE = 5.0
@@ -91,7 +92,8 @@ def interrupt_on_sigterm() -> Iterator[None]:
     """In a worker: let SIGTERM interrupt the job, which then closes its run, as after Ctrl-C."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        yield
+        with interrupts_kept():
+            yield
     finally:
         signal.signal(signal.SIGTERM, before)
 

@@ -14,6 +14,30 @@ from fanin.config.errors import SettingError
 from fanin.config.explain import explain
 
 _WANTS_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1"
+_SECONDS_TO_LEAVE_CALLBACK = 0.01
+
+
+@contextmanager
+def interrupts_kept() -> Iterator[None]:
+    """Raise an interrupt again if Python drops it, as it does in callbacks of imports and weakrefs.
+
+    Python would only print a traceback, and the process would go on.
+    """
+    hook, handler = sys.unraisablehook, signal.getsignal(signal.SIGALRM)
+
+    def raise_later(unraisable: "sys.UnraisableHookArgs") -> None:
+        if unraisable.exc_type is KeyboardInterrupt:
+            signal.setitimer(signal.ITIMER_REAL, _SECONDS_TO_LEAVE_CALLBACK)
+        else:
+            hook(unraisable)
+
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    sys.unraisablehook = raise_later
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
+        signal.signal(signal.SIGALRM, handler)
 
 
 @contextmanager
@@ -24,7 +48,8 @@ def exit_on_user_error() -> Iterator[None]:
         if signal.getsignal(end) is not signal.SIG_IGN:  # as under nohup
             signal.signal(end, signal.default_int_handler)
     try:
-        yield
+        with interrupts_kept():
+            yield
     except Exception as error:
         if _WANTS_TRACEBACK or not _is_users_mistake(error):
             raise
