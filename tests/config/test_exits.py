@@ -12,6 +12,7 @@ class Interrupted:
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.001)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background process ignores it
 with interrupts_kept():
     try:
         del_me = Interrupted()
