@@ -70,14 +70,11 @@ class Cleaner:
             values = np.array([np.nan if cell is None else float(cell) for cell in cells])
             return Column(name, values, is_boolean=bool(present))
         for cell in present:
-            if not isinstance(cell, str | bool | int | float | np.number):
-                try:
-                    float(cell)  # such as a Decimal
-                except (TypeError, ValueError) as error:
-                    raise ValueError(
-                        f"{self.setting} column {name} contains a {type(cell).__name__}; "
-                        "replace it by numbers or words, or remove the column"
-                    ) from error
+            if not isinstance(cell, str | bool | int | float | np.number) and not _is_number(cell):
+                raise ValueError(
+                    f"{self.setting} column {name} contains a {type(cell).__name__}; "
+                    "replace it by numbers or words, or remove the column"
+                )
         texts = [None if cell is None else str(cell).strip() for cell in cells]
         numbers = [None if text is None else to_number(text, self.decimal) for text in texts]
         count = sum(number is not None for number in numbers)
@@ -242,6 +239,17 @@ def _fill_in(values: np.ndarray) -> np.ndarray:
 
 def _take(column: Column, rows: np.ndarray) -> Column:
     return Column(column.name, column.values[rows], column.is_words, column.is_boolean)
+
+
+def _is_number(cell: Any) -> bool:
+    """Whether a cell is a number of another kind, such as a Decimal, and not an array of one."""
+    if np.ndim(cell) > 0:
+        return False
+    try:
+        float(cell)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _shown(text: object) -> str:
