@@ -8,10 +8,10 @@ from fanin.config.project import PROJECT
 from fanin.report.comparison import compare
 from fanin.report.figures import DRAWINGS
 from fanin.report.progress import show_status
-from fanin.report.results_table import print_comparison
+from fanin.report.results_table import MAIN_SETTINGS, print_comparison
 from fanin.report.terminal import make_console, print_files
 from fanin.runner.load import load_results
-from fanin.runner.varying import MAIN_PARAMS, varying_params
+from fanin.runner.varying import varying_params
 
 
 def compare_runs(references: Sequence[str], uri: str | None, folder: Path | None) -> None:
@@ -26,7 +26,7 @@ def compare_runs(references: Sequence[str], uri: str | None, folder: Path | None
     varying = varying_params([result.params for result in results])
     comparison = compare(results, varying, ", ".join(references))
     console = make_console()
-    print_comparison(comparison, varying or [*MAIN_PARAMS], console)
+    print_comparison(comparison, varying or [*MAIN_SETTINGS], console)
     with show_status("drawing ..."):
         folder.mkdir(parents=True, exist_ok=True)
         names = [name for drawing in DRAWINGS for name in drawing(comparison, folder)]

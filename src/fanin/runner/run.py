@@ -13,7 +13,12 @@ from fanin.nn.init import Init
 from fanin.report.description import describe_run
 from fanin.report.line import Line
 from fanin.report.progress import show_status
-from fanin.report.results_table import print_explanations, print_jacobian, print_results
+from fanin.report.results_table import (
+    MAIN_SETTINGS,
+    print_explanations,
+    print_jacobian,
+    print_results,
+)
 from fanin.report.terminal import make_console, print_data
 from fanin.runner import cost, sweep_dir
 from fanin.runner.catalogue import catalogue, conflicting_settings, describe_network
@@ -65,7 +70,7 @@ def _run_single(spec: JobSpec) -> None:
     console = make_console()
     line = Line({}, [result])
     print_data(ingredients.data.lines, console)
-    print_results([line], ["init", "activation", "depth", "hidden_size"], console)
+    print_results([line], [*MAIN_SETTINGS, "hidden_size"], console)
     print_explanations([(record.name, line)], console)
     print_jacobian(result.profile, console)
     announce(record.name, experiment, tracking, console)

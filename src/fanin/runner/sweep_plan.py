@@ -19,6 +19,7 @@ from fanin.measure.claims import Claim
 from fanin.measure.params import GROUPS, format_value
 from fanin.measure.statistics import CURVES
 from fanin.report.description import question_about
+from fanin.report.results_table import MAIN_SETTINGS
 from fanin.runner.catalogue import describe_network
 from fanin.runner.compute import Ingredients
 from fanin.runner.exclude import apply_exclude
@@ -28,7 +29,7 @@ from fanin.runner.jobs import Estimate, Job, match_runs
 from fanin.runner.new_run import experiment_name
 from fanin.runner.preflight import estimate, size_of
 from fanin.runner.run_params import params_of
-from fanin.runner.varying import MAIN_PARAMS, swept_params
+from fanin.runner.varying import swept_params
 from fanin.theory.advice import candidate
 from fanin.theory.comparison import METRICS, NUMBERS
 from fanin.theory.forecast import Forecast
@@ -127,7 +128,7 @@ class SweepPlan:
     def varying(self) -> list[str]:
         """The settings in which the jobs differ; the main ones if they do not."""
         overrides = [job.overrides for job in self.jobs]
-        return swept_params(overrides, self.jobs[0].params) or [*MAIN_PARAMS]
+        return swept_params(overrides, self.jobs[0].params) or [*MAIN_SETTINGS]
 
     @property
     def name(self) -> str:

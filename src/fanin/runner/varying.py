@@ -5,9 +5,6 @@ from collections.abc import Sequence
 from fanin.config.settings import NON_MODEL_KEYS
 from fanin.measure.params import GROUPS, Params, format_value
 
-MAIN_PARAMS = ("init", "activation", "depth")
-"""The params to show if none varies."""
-
 
 def varying_params(runs: Sequence[Params]) -> list[str]:
     """The params in which runs differ, without those that differ only because an option does.
